@@ -1,0 +1,83 @@
+"""AttentionLab's library: take hold of a transformer's attention, change it, and see what the model does then.
+
+>>> import attnlab_core as al
+>>> from attnlab_core.testing import tiny_lab
+>>> lab = tiny_lab()
+>>> run = lab.run("There is nothing to dislike here.")
+>>> tuple(run.pattern.weights.shape) == (lab.layers, lab.heads, len(run.tokens), len(run.tokens))
+True
+>>> edited = run.again(al.Scale(factor=2.0, where=al.Where(keys=("nothing",))))
+>>> edited.edited_calls
+2
+>>> round(al.attribute(run, "attention_rollout").scores.sum().item(), 6)
+1.0
+
+The names below are imported when they are first used, so importing the package is free.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attnlab_core.edits import Edit, Where, edit_from_json
+    from attnlab_core.edits.scale import Scale
+    from attnlab_core.edits.suppress import Suppress
+    from attnlab_core.errors import AttentionLabError
+    from attnlab_core.lab import Lab
+    from attnlab_core.methods import Attribution, attribute, attribute_all
+    from attnlab_core.models import load
+    from attnlab_core.pattern import AttentionPattern
+    from attnlab_core.progress import watching
+    from attnlab_core.prompt import Prompt
+    from attnlab_core.run import Run
+    from attnlab_core.targets import Target
+
+__version__ = "0.1.0"
+__all__ = [
+    "AttentionLabError",
+    "AttentionPattern",
+    "Attribution",
+    "Edit",
+    "Lab",
+    "Prompt",
+    "Run",
+    "Scale",
+    "Suppress",
+    "Target",
+    "Where",
+    "attribute",
+    "attribute_all",
+    "edit_from_json",
+    "load",
+    "watching",
+]
+
+_HOMES = {
+    "edits": ("Edit", "Where", "edit_from_json"),
+    "edits.scale": ("Scale",),
+    "edits.suppress": ("Suppress",),
+    "errors": ("AttentionLabError",),
+    "lab": ("Lab",),
+    "methods": ("Attribution", "attribute", "attribute_all"),
+    "models": ("load",),
+    "pattern": ("AttentionPattern",),
+    "progress": ("watching",),
+    "prompt": ("Prompt",),
+    "run": ("Run",),
+    "targets": ("Target",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"attnlab_core.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

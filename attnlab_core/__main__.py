@@ -1,0 +1,198 @@
+"""The command line: `python -m attnlab_core list | run | attribute`.
+
+Bad input ends with status 2 and one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
+
+if TYPE_CHECKING:
+    from attnlab_core.run import Run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        said = args.command(args)
+    except AttentionLabError as error:
+        print("attnlab_core:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    print(json.dumps(said, ensure_ascii=False, indent=2) if args.json else args.show(said))
+    return 0
+
+
+def listing(_: argparse.Namespace) -> dict[str, Any]:
+    """What there is: methods, edits, metrics, tasks and shipped models."""
+    from attnlab_core.catalog import catalog
+    from attnlab_core.lab import TASKS
+    from attnlab_core.models import shipped
+
+    return {
+        "methods": [_entry(name, thing) for name, thing in catalog("attnlab_core.methods").items()],
+        "edits": [_entry(name, thing) for name, thing in catalog("attnlab_core.edits").items()],
+        "metrics": [],
+        "tasks": [
+            {"name": task, "label": task.capitalize(), "summary": _TASKS[task], "knobs": []}
+            for task in dict.fromkeys(TASKS.values())
+        ],
+        "models": [
+            {"name": card.name, "label": card.name, "summary": card.summary, "knobs": [], "task": card.task}
+            for card in shipped().values()
+        ],
+    }
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """What a model says, without and with edits."""
+    from attnlab_core.record import of_run
+
+    edits = _edits(args.edit)
+    plain = _run(args)
+    return of_run(plain.again(*edits), before=plain) if edits else of_run(plain)
+
+
+def attribute(args: argparse.Namespace) -> dict[str, Any]:
+    """Which tokens an answer rests on, by one method or several."""
+    from attnlab_core.catalog import catalog
+    from attnlab_core.methods import FOLDER, attribute_all
+    from attnlab_core.record import of_attributions
+    from attnlab_core.targets import Target
+
+    known = catalog(FOLDER)
+    names = list(dict.fromkeys(args.method or ["all"]))
+    if "all" in names:
+        names = list(known)
+    for name in names:  # before a model is loaded
+        if name not in known:
+            raise UnknownName(name, [*known, "all"], "method")
+    params = _params(args.param, names)
+    edits = _edits(args.edit)
+    plain = _run(args)
+    found = plain.again(*edits) if edits else plain
+    target = Target(_answer(args.target), _answer(args.rather_than), args.mask)
+    return of_attributions(found, attribute_all(found, names, target, params))
+
+
+def _run(args: argparse.Namespace) -> Run:
+    from attnlab_core.models import load
+    from attnlab_core.prompt import Prompt
+
+    lab = load(args.model, revision=args.revision, device=args.device)
+    return lab.run(Prompt(args.text, args.second))
+
+
+def _edits(texts: Sequence[str]) -> list[Any]:
+    from attnlab_core.edits import edit_from_json
+
+    return [edit_from_json(text) for text in texts]
+
+
+def _answer(text: str | None) -> Any:
+    """A target as typed: `12:14` is a span, everything else is a label, word or text."""
+    first, colon, last = (text or "").partition(":")
+    return (int(first), int(last)) if colon and first.isdecimal() and last.isdecimal() else text
+
+
+def _params(pairs: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`method.knob=value` pairs as method → knob → value; values are JSON, or text where they are not."""
+    found: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        place, equals, text = pair.partition("=")
+        method, dot, knob = place.partition(".")
+        if not (equals and dot):
+            raise BadInput(f"A parameter is method.knob=value, such as atman.factor=0.5, not {pair!r}.")
+        if method not in names:
+            raise UnknownName(method, names, "method asked for")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        found.setdefault(method, {})[knob] = value
+    return found
+
+
+def _entry(name: str, thing: Any) -> dict[str, Any]:
+    from attnlab_core.knobs import caption, knobs, title
+
+    return {"name": name, "label": title(thing), "summary": caption(thing), "knobs": [asdict(k) for k in knobs(thing)]}
+
+
+_TASKS = {
+    "classification": "Choose one of several labels for a text or a pair of texts.",
+    "masked": "Fill in the word behind a mask.",
+    "causal": "Go on with a text, token by token.",
+    "answering": "Find the answer to a question in a context (the second text).",
+}
+
+
+def _show_list(said: Mapping[str, Any]) -> str:
+    lines = []
+    for kind, entries in said.items():
+        if entries:
+            lines.append(f"{kind}:")
+            lines += [f"  {entry['name']:<22} {entry['summary']}" for entry in entries]
+    return "\n".join(lines)
+
+
+def _show_run(said: Mapping[str, Any]) -> str:
+    if "before" not in said:
+        return _bars(said["probabilities"])
+    sides = (("without edits", said["before"]), (f"with edits ({said['edited_calls']} calls)", said["after"]))
+    return "\n".join(f"{name}: {side['prediction']}\n{_bars(side['probabilities'])}" for name, side in sides)
+
+
+def _bars(probabilities: Mapping[str, float]) -> str:
+    return "\n".join(f"  {p:6.1%}  {answer}" for answer, p in probabilities.items())
+
+
+def _show_attributions(said: Mapping[str, Any]) -> str:
+    lines = [f"target: {said['target']}"]
+    texts = [token["text"] for token in said["tokens"]]
+    for one in said["attributions"]:
+        scores = "  ".join(f"{text} {score:+.3f}" for text, score in zip(texts, one["scores"], strict=False))
+        lines += ["", f"{one['label']} ({one['seconds']:.2f} s)", f"  {scores}", f"  {one['aggregation']}"]
+        lines += [f"  Note: {note}" for note in one["notes"]]
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("list", help=listing.__doc__, description=listing.__doc__)
+    one.set_defaults(command=listing, show=_show_list)
+
+    two = commands.add_parser("run", help=run.__doc__, description=run.__doc__)
+    two.set_defaults(command=run, show=_show_run)
+
+    three = commands.add_parser("attribute", help=attribute.__doc__, description=attribute.__doc__)
+    three.set_defaults(command=attribute, show=_show_attributions)
+    three.add_argument("--method", action="append", metavar="NAME", help="a method's name, or all; may be repeated")
+    three.add_argument("--target", metavar="X", help="a label, a word, a continuation, an answer, or FIRST:LAST tokens")
+    three.add_argument("--rather-than", metavar="Y", help="explain X rather than Y")
+    three.add_argument("--mask", type=int, default=0, metavar="N", help="which mask, from 0")
+    three.add_argument("--param", action="append", default=[], metavar="METHOD.KNOB=VALUE", help="turn a knob")
+
+    for command in (two, three):
+        command.add_argument("--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder")
+        command.add_argument("--text", required=True, metavar="T")
+        command.add_argument("--second", metavar="S", help="the second text of a pair: a context, a hypothesis")
+        command.add_argument("--edit", action="append", default=[], metavar="JSON", help="an edit; may be repeated")
+        command.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
+        command.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
+    for command in (one, two, three):
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""Edits: changes of attention as values. One file each; the folder is the catalogue.
+
+Edits on scores act before the softmax, edits on weights after it; within each stage they act in the order given.
+"""
+
+from __future__ import annotations
+
+from attnlab_core.edits._base import Edit, Part, Stage, Where, edit_from_json
+
+__all__ = ["Edit", "Part", "Stage", "Where", "edit_from_json"]

@@ -1,0 +1,216 @@
+"""What every edit is: a frozen value that says where, and one method that says what.
+
+The base keeps the promises, the edit has the idea: cells outside `where` stay as they are, masked cells stay at zero,
+rows sum to one afterwards. A row that an edit empties keeps the weights it had: the model must attend somewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attnlab_core.catalog import catalog, pick
+from attnlab_core.errors import BadInput, UnknownName
+from attnlab_core.knobs import knobs
+
+if TYPE_CHECKING:
+    from attnlab_core.prompt import Encoding
+
+Stage = Literal["scores", "weights"]
+Part = Literal["encoder", "decoder", "cross"]
+Places = tuple[int | str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Where:
+    """Which attention cells. `None` means all.
+
+    Attributes:
+        layers: Layer numbers from 0.
+        heads: Head numbers from 0 (query heads, where keys are shared).
+        queries: Attending tokens: positions, or words that must occur in the text.
+        keys: Tokens attended to: positions, or words that must occur in the text.
+        part: "encoder", "decoder" or "cross"; `None` is every part whose keys are the text's tokens.
+    """
+
+    layers: tuple[int, ...] | None = None
+    heads: tuple[int, ...] | None = None
+    queries: Places | None = None
+    keys: Places | None = None
+    part: Part | None = None
+
+    def __post_init__(self) -> None:
+        """Take lists and single values, and refuse what is neither number nor word."""
+        for name in ("layers", "heads", "queries", "keys"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            value = (value,) if isinstance(value, int | str) else tuple(value)
+            wanted = (int,) if name in ("layers", "heads") else (int, str)
+            if not all(isinstance(one, wanted) and not isinstance(one, bool) for one in value):
+                kinds = "whole numbers" if len(wanted) == 1 else "positions (whole numbers) or words"
+                raise BadInput(f"{name} is a list of {kinds}, not {getattr(self, name)!r}.")
+            if not value:
+                raise BadInput(f"{name} is empty, so the edit would touch nothing. Leave it out to mean all.")
+            object.__setattr__(self, name, tuple(dict.fromkeys(value)))
+        if self.part not in (None, "encoder", "decoder", "cross"):
+            raise UnknownName(str(self.part), ("encoder", "decoder", "cross"), "part of a model")
+
+    def settle(self, encoding: Encoding, layers: int, heads: int) -> Where:
+        """The same with words turned into positions; `BadInput` for what the model or the text does not have."""
+        size = len(encoding.ids)
+        return Where(
+            _within(self.layers, layers, "layer", "the model has layers"),
+            _within(self.heads, heads, "head", "the model has heads"),
+            _positions(self.queries, encoding, size),
+            _positions(self.keys, encoding, size),
+            self.part,
+        )
+
+    def covers(self, part: str, layer: int, only: bool) -> bool:
+        """Whether a call is meant; `only` says that the model has no other part."""
+        meant = self.part == part if self.part else only or part == "encoder" or (part == "cross" and not self.queries)
+        return meant and (self.layers is None or layer in self.layers)
+
+    def cells(self, shape: tuple[int, int, int], device: torch.device) -> Bool[Tensor, "head query key"]:
+        """True at the chosen cells of one call; words must have been settled."""
+        chosen = torch.ones(shape, dtype=torch.bool, device=device)
+        for axis, places in enumerate((self.heads, self.queries, self.keys)):
+            if places is not None:
+                line = torch.zeros(shape[axis], dtype=torch.bool, device=device)
+                line[torch.tensor([p for p in places if int(p) < shape[axis]], dtype=torch.long, device=device)] = True
+                chosen = chosen & line.view([-1 if k == axis else 1 for k in range(3)])
+        return chosen
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what is not `None`, lists for tuples."""
+        fields = ((f.name, getattr(self, f.name)) for f in dataclasses.fields(self))
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in fields if v is not None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A change of attention. Subclasses are frozen dataclasses with a `change`, and may have a `stage`.
+
+    Attributes:
+        where: Which cells.
+    """
+
+    where: Where = Where()
+
+    identity: ClassVar[Mapping[str, Any]] = {}
+    """The values of the fields that change nothing; the contract tests use them."""
+    renormalise: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Check every field as the knob it is."""
+        if not isinstance(self.where, Where):
+            raise BadInput(f"where is an al.Where(…), not {self.where!r}.")
+        for knob in knobs(type(self)):
+            object.__setattr__(self, knob.name, knob.check(getattr(self, knob.name)))
+
+    @property
+    def op(self) -> str:
+        """The name in JSON and in the catalogue."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def stage(self) -> Stage:
+        """Whether it changes scores (before the softmax) or weights (after)."""
+        return getattr(self, "on", "weights")
+
+    @property
+    def inert(self) -> bool:
+        """Whether its values are those that change nothing; the weights then stay as they are, bit by bit."""
+        return bool(self.identity) and all(getattr(self, name) == value for name, value in self.identity.items())
+
+    @property
+    def unmasked(self) -> bool:
+        """Whether it needs the scores that the model's mask hides."""
+        return False
+
+    def settle(self, encoding: Encoding, layers: int, heads: int, similarity: Callable[[], Tensor]) -> Self:
+        """The same edit for one text: positions for words. `similarity()` gives cosines [token, token]."""
+        del similarity
+        return dataclasses.replace(self, where=self.where.settle(encoding, layers, heads))
+
+    def chosen(self, shape: tuple[int, int, int], device: torch.device) -> Bool[Tensor, "head query key"]:
+        """The cells it may change in one call."""
+        return self.where.cells(shape, device)
+
+    def change(
+        self,
+        values: Float[Tensor, "*batch head query key"],
+        visible: Bool[Tensor, "*batch head query key"],
+    ) -> Float[Tensor, "*batch head query key"]:
+        """New scores or weights for all cells; only the chosen ones are taken over."""
+        raise AssertionError(f"{type(self).__name__} has no change")
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"op": "scale", "factor": 2.0, "where": {"keys": ["nothing"]}}`; values at their defaults stay out."""
+        said: dict[str, Any] = {"op": self.op}
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if f.name != "where" and (value != f.default or f.name == "factor"):
+                said[f.name] = [list(v) if isinstance(v, tuple) else v for v in value] if isinstance(value, tuple) else value
+        where = self.where.to_json()
+        return said | ({"where": where} if where else {})
+
+    def __str__(self) -> str:
+        """The edit as one line of JSON."""
+        return json.dumps(self.to_json(), ensure_ascii=False)
+
+
+def edit_from_json(given: str | Mapping[str, Any]) -> Edit:
+    """Read an edit from JSON text or a mapping.
+
+    >>> edit_from_json('{"op": "scale", "factor": 2, "where": {"keys": ["not"]}}').where.keys
+    ('not',)
+    """
+    try:
+        said = dict(json.loads(given) if isinstance(given, str) else given)
+    except (ValueError, TypeError):
+        raise BadInput(f'An edit is JSON such as {{"op": "scale", "factor": 2}}, not {given!r}.') from None
+    op = said.pop("op", None)
+    if op is None:
+        raise BadInput(f'An edit needs an "op"; known: {", ".join(catalog("attnlab_core.edits"))}.')
+    kind = pick("attnlab_core.edits", str(op), "edit")
+    where = said.pop("where", {})
+    if not isinstance(where, Mapping):
+        raise BadInput(f'"where" is an object such as {{"keys": ["not"]}}, not {where!r}.')
+    fields = [f.name for f in dataclasses.fields(Where)]
+    for name in where:
+        if name not in fields:
+            raise UnknownName(name, fields, 'field of "where"')
+    known = [f.name for f in dataclasses.fields(kind) if f.name != "where"]
+    for name in said:
+        if name not in known:
+            raise UnknownName(name, known, f"parameter of the edit {op}")
+    return kind(**said, where=Where(**where))
+
+
+def _within(places: tuple[int, ...] | None, size: int, what: str, has: str) -> tuple[int, ...] | None:
+    for place in places or ():
+        if not 0 <= place < size:
+            raise BadInput(f"There is no {what} {place}: {has} 0 to {size - 1}.")
+    return places
+
+
+def _positions(places: Places | None, encoding: Encoding, size: int) -> tuple[int, ...] | None:
+    if places is None:
+        return None
+    found: list[int] = []
+    for place in places:
+        if isinstance(place, str):
+            found.extend(encoding.find(place))
+        elif 0 <= place < size:
+            found.append(place)
+        else:
+            raise BadInput(f"There is no token {place}: the text has tokens 0 to {size - 1}.")
+    return tuple(dict.fromkeys(found))

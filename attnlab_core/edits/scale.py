@@ -1,0 +1,42 @@
+"""Scale the attention that chosen cells get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attnlab_core.edits._base import Edit, Stage
+from attnlab_core.knobs import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale(Edit):
+    """Multiply attention by a factor.
+
+    On weights, the default, a weight p becomes c·p / (1 - p + c·p) and its row still sums to one: the odds of
+    attending there are multiplied by c, whatever the scores were, and 0 takes the key out. On scores, the score itself
+    is multiplied, as the formula in the AtMan paper reads; since scores may be negative, doubling one may then
+    lower the attention, and scores have no natural zero. Hence weights.
+
+    Attributes:
+        factor: 1 changes nothing, 2 doubles, 0 removes.
+        on: Multiply the weights after the softmax, or the scores before it.
+    """
+
+    factor: Annotated[float, Range(0, 1000)] = 2.0
+    on: Stage = "weights"
+
+    identity: ClassVar[Mapping[str, Any]] = {"factor": 1.0}
+
+    def change(
+        self,
+        values: Float[Tensor, "*batch head query key"],
+        visible: Bool[Tensor, "*batch head query key"],
+    ) -> Float[Tensor, "*batch head query key"]:
+        """Multiply."""
+        del visible
+        return values * self.factor

@@ -1,0 +1,50 @@
+"""The errors a caller may want to catch. Each text is one line: what was given, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AttentionLabError(Exception):
+    """The parent of every error this library raises on purpose."""
+
+
+class BadInput(AttentionLabError):
+    """A text, a target, a parameter or an edit that cannot be used as it is."""
+
+
+class UnknownName(BadInput):
+    """A name that is in no catalogue; the text offers the nearest known one."""
+
+    def __init__(self, given: str, known: Iterable[str], what: str) -> None:
+        names = sorted(known)
+        near = get_close_matches(str(given), names, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"There is no {what} called {given!r}. {hint}Known: {', '.join(names)}.")
+
+
+class TextTooLong(BadInput):
+    """A text of more tokens than the model reads."""
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        self.tokens, self.limit = tokens, limit
+        super().__init__(
+            f"The text has {tokens} tokens and the model reads at most {limit}. Shorten it, or cut it with lab.fit."
+        )
+
+
+class EditTouchedNothing(BadInput):
+    """An edit that met no attention cell it could change."""
+
+
+class ModelNotFound(AttentionLabError):
+    """A model that is not there, not reachable, or not open to this user."""
+
+
+class ModelRefused(AttentionLabError):
+    """A model that is there, but whose attention this library cannot hold, or whose task does not fit."""
+
+
+class Cancelled(AttentionLabError):
+    """Long work that was stopped by the person who started it."""

@@ -1,0 +1,284 @@
+"""The lab: a model with its tokenizer and its task, checked once and then only read."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from attnlab_core.edits import Edit
+from attnlab_core.errors import BadInput, ModelRefused, TextTooLong
+from attnlab_core.pattern import AttentionPattern
+from attnlab_core.prompt import Encoding, Prompt, encode
+from attnlab_core.run import Run
+from attnlab_core.surgery import Surgery, calls_of
+from attnlab_core.targets import Asked, masks, probabilities
+
+TASKS = {
+    "ForSequenceClassification": "classification",
+    "ForMaskedLM": "masked",
+    "ForCausalLM": "causal",
+    "LMHeadModel": "causal",
+    "ForQuestionAnswering": "answering",
+    "ForQuestionAnsweringSimple": "answering",
+}
+"""The end of a model class's name → the task it is read for."""
+
+CHECK_TEXT = "A short text, read once to see where the attention is."
+
+
+class Lab:
+    """A model whose attention can be read and changed.
+
+    Args:
+        model: A transformers model of one of the four tasks, loaded with `attn_implementation="eager"`.
+        tokenizer: Its fast tokenizer.
+        name: What it is called on pages and in records.
+        revision: The commit it came from, where known.
+        batch_size: How many variations of a text go through the model at once.
+
+    Raises:
+        ModelRefused: The model has another task, or its attention is not where it should be: its own tokens were run
+            once with and once without the surgery, and the number of attention calls is not what the configuration
+            says, or the logits differ.
+    """
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, *, name: str = "", revision: str | None = None, batch_size: int = 16
+    ) -> None:
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.config: Any = model.config
+        self.name = name or type(model).__name__
+        self.revision, self.batch_size = revision, batch_size
+        self.task = task_of(type(model).__name__)
+        if not getattr(tokenizer, "is_fast", False):
+            raise ModelRefused(f"{self.name} has no fast tokenizer, so tokens cannot be placed in the text.")
+        self.calls = calls_of(self.config)
+        self.sink = any(n.endswith("sinks") for n, _ in model.named_parameters())
+        self.labels = self._labels()
+        self._accepted = frozenset(inspect.signature(model.forward).parameters)
+        self.heads, self._reads = self._check()
+
+    def _labels(self) -> tuple[str, ...]:
+        if self.task != "classification":
+            return ()
+        names = {int(number): str(label) for number, label in self.config.id2label.items()}
+        if len(names) < 2 or getattr(self.config, "problem_type", None) == "regression":
+            raise ModelRefused(f"{self.name} gives one number, not a choice of labels. Choose a classifier.")
+        return tuple(names[k] for k in range(len(names)))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def layers(self) -> int:
+        """The number of layers of the part that reads the text."""
+        return 1 + max(layer for part, layer in self.calls if part == self.calls[0][0])
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest text the model reads, in tokens with the special ones; None where nothing says so."""
+        text = self.config.get_text_config()
+        places = getattr(text, "max_position_embeddings", None)
+        if places and "roberta" in text.model_type:  # its positions begin after the padding's
+            places -= (text.pad_token_id or 0) + 1
+        limits = [n for n in (places, self.tokenizer.model_max_length) if n and 0 < n < 10**6]
+        return min(limits) if limits else None
+
+    def summary(self) -> dict[str, Any]:
+        """What a page or a record says of the model."""
+        return {
+            "name": self.name,
+            "revision": self.revision,
+            "task": self.task,
+            "architecture": type(self.model).__name__,
+            "layers": self.layers,
+            "heads": self.heads,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "max_tokens": self.max_tokens,
+            "labels": list(self.labels),
+            "device": str(self.device),
+            "dtype": str(next(self.model.parameters()).dtype).removeprefix("torch."),
+        }
+
+    def encode(self, prompt: Prompt | str) -> Encoding:
+        """Tokens and words of a prompt; `BadInput` where it is empty."""
+        return encode(self.tokenizer, prompt if isinstance(prompt, Prompt) else Prompt(prompt))
+
+    def fit(self, prompt: Prompt | str) -> tuple[Prompt, int]:
+        """Cut a prompt that is too long to the model's limit: the prompt, and how many tokens went.
+
+        Of a pair the longer text is cut, at its end.
+        """
+        wanted = prompt if isinstance(prompt, Prompt) else Prompt(prompt)
+        found = self.encode(wanted)
+        dropped, limit = 0, self.max_tokens
+        while limit is not None and len(found.ids) > limit:
+            over = len(found.ids) - limit
+            by_segment = [[t for t in found.tokens if t.segment == s] for s in (0, 1)]
+            longest = max((0, 1), key=lambda s: len(by_segment[s]))
+            tokens = by_segment[longest]
+            kept = tokens[max(1, len(tokens) - over) - 1].end
+            text = (wanted.text, wanted.second or "")[longest]
+            if kept >= len(text):
+                raise TextTooLong(len(found.ids), limit)
+            wanted = replace(wanted, **{("text", "second")[longest]: text[:kept]})
+            before, found = len(found.ids), self.encode(wanted)
+            dropped += before - len(found.ids)
+        return wanted, dropped
+
+    def run(self, prompt: Prompt | str, edits: Sequence[Edit] = ()) -> Run:
+        """Read a prompt.
+
+        Raises:
+            BadInput: The text is empty, or has no mask where the task needs one, or an edit does not fit.
+            TextTooLong: It has more tokens than the model reads; `fit` cuts it.
+        """
+        encoding = self.encode(prompt)
+        if self.max_tokens is not None and len(encoding.ids) > self.max_tokens:
+            raise TextTooLong(len(encoding.ids), self.max_tokens)
+        if self.task == "masked" and not masks(self.tokenizer, encoding):
+            raise BadInput(
+                f"The text has no mask. Write {self.tokenizer.mask_token} where the model is to fill in a word."
+            )
+        return self.read(encoding.prompt, encoding, tuple(edits))
+
+    def read(self, prompt: Prompt, encoding: Encoding, edits: tuple[Edit, ...]) -> Run:
+        """Run an encoding as it is; `run` and `Run.again` are the ways in."""
+        settled = self.settle(encoding, edits)
+        types = None if encoding.types is None else [list(encoding.types)]
+        logits, tape = self.forward([list(encoding.ids)], types=types, rows=[settled], keep=True)
+        kept = logits[0].float().cpu()
+        answers = probabilities(self.asked(encoding, kept))
+        return Run(self, prompt, encoding, kept, self._patterns(tape, encoding), answers, edits, tape.edited_calls)
+
+    def asked(self, encoding: Encoding, logits: Float[Tensor, "place class"]) -> Asked:
+        """What settling a target on a text needs to know."""
+        n = len(encoding.ids)
+        reads = {"first": (0,), "last": (n - 1,), "all": tuple(range(n))}[self._reads]
+        return Asked(self.task, self.labels, self.tokenizer, encoding, reads, logits)
+
+    def settle(self, encoding: Encoding, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+        """Edits with positions for words; `BadInput` where a word, layer or head is not there."""
+        similarity = lambda: self.similarity(encoding)  # noqa: E731
+        return tuple(edit.settle(encoding, self.layers, self.heads, similarity) for edit in edits)
+
+    def embeddings(self, ids: Sequence[int] | Tensor) -> Float[Tensor, "token width"]:
+        """The word embeddings of token ids, as the model looks them up (before scaling, positions and norms)."""
+        table = self.model.get_input_embeddings().weight
+        return functional.embedding(torch.as_tensor(ids, device=table.device), table).detach()
+
+    def similarity(self, encoding: Encoding) -> Float[Tensor, "token token"]:
+        """Cosines between word embeddings, clipped to -1 to 1."""
+        unit = functional.normalize(self.embeddings(encoding.ids).float(), dim=-1, eps=1e-8)
+        return (unit @ unit.T).clamp(-1, 1).cpu()
+
+    def forward(
+        self,
+        ids: Sequence[Sequence[int]],
+        *,
+        types: Sequence[Sequence[int]] | None = None,
+        rows: Sequence[Sequence[Edit]] = ((),),
+        embeddings: Float[Tensor, "batch token width"] | None = None,
+        keep: bool = False,
+        grad: bool = False,
+    ) -> tuple[Float[Tensor, "batch place class"], Surgery]:
+        """One forward pass over a batch of token ids, padded on the right, each row under its own settled edits.
+
+        Returns:
+            The logits on the model's device, and the tape with what was read.
+        """
+        inputs = self._inputs(ids, types)
+        behind = None
+        if any(edit.unmasked for row in rows for edit in row):
+            with torch.no_grad(), Surgery(self.calls, keep=True, sink=self.sink) as before:
+                self._outputs(inputs)
+            behind = before.visible
+            batch, n = inputs["input_ids"].shape
+            inputs["attention_mask"] = torch.zeros(batch, 1, n, n, device=self.device, dtype=self._dtype)
+        table = self.model.get_input_embeddings().weight
+        swapped = None if embeddings is None else (table, embeddings)
+        if len(rows) > 1 and all(row == rows[0] for row in rows):
+            rows = rows[:1]
+        tape = Surgery(self.calls, rows, keep=keep, sink=self.sink, embeddings=swapped, unmasked=behind)
+        with torch.set_grad_enabled(grad), tape:
+            return self._outputs(inputs), tape
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    def _inputs(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None) -> dict[str, Any]:
+        pad = next((n for n in (self.config.pad_token_id, self.tokenizer.pad_token_id) if n is not None), 0)
+        longest = max(map(len, ids))
+        fill = lambda rows, value: torch.tensor([[*r, *[value] * (longest - len(r))] for r in rows], device=self.device)  # noqa: E731
+        inputs: dict[str, Any] = {"input_ids": fill(ids, pad)}
+        inputs["attention_mask"] = fill([[1] * len(row) for row in ids], 0)
+        if types is not None:
+            inputs["token_type_ids"] = fill(types, 0)
+        if "use_cache" in self._accepted:
+            inputs["use_cache"] = False
+        return inputs
+
+    def _outputs(self, inputs: Mapping[str, Any]) -> Float[Tensor, "batch place class"]:
+        out = self.model(**inputs)
+        if self.task == "answering":
+            return torch.stack((out.start_logits, out.end_logits), dim=1)
+        return out.logits[:, None] if self.task == "classification" else out.logits
+
+    def _patterns(self, tape: Surgery, encoding: Encoding) -> dict[str, AttentionPattern]:
+        texts = tuple(token.text for token in encoding.tokens)
+        found = {}
+        for part in dict.fromkeys(part for part, _ in self.calls):
+            mine = [k for k, call in enumerate(self.calls) if call[0] == part]
+            weights = torch.stack([tape.weights[k][0].detach().float().cpu() for k in mine])
+            visible = torch.stack([tape.visible[k][0].expand(tape.weights[k].shape[1:]).cpu() for k in mine])
+            keys = weights.shape[-1] - int(self.sink)
+            found[part] = AttentionPattern(weights[..., :keys], visible[..., :keys], texts, texts, part)
+        return found
+
+    def _check(self) -> tuple[int, str]:
+        """Run the model's own tokens with and without the surgery; the number of heads, and where answers are read."""
+        ids = self.tokenizer(CHECK_TEXT, verbose=False)["input_ids"]
+        if len(ids) < 2:
+            raise ModelRefused(f"{self.name}'s tokenizer makes no tokens of an English sentence.")
+        inputs = self._inputs([ids[: self.max_tokens or len(ids)]], None)
+        with torch.no_grad():
+            plain = self._outputs(inputs)
+        with torch.enable_grad(), Surgery(self.calls, keep=True, sink=self.sink) as tape:
+            seen = self._outputs(inputs)
+        if tape.seen != len(self.calls):
+            raise ModelRefused(
+                f"{self.name} made {tape.seen} attention calls where its configuration promises {len(self.calls)}. "
+                f'Load it with attn_implementation="eager"; if that was done, its attention cannot be held.'
+            )
+        if not torch.equal(plain, seen) and not torch.allclose(plain, seen, rtol=1e-5, atol=1e-5):
+            raise ModelRefused(f"{self.name} answers differently when it is watched, so nothing is to be learnt from it.")
+        last = next(k for k in reversed(range(len(self.calls))) if self.calls[k][0] != "cross")
+        heads = max(w.shape[1] for w in tape.weights)
+        if self.task != "classification":
+            return heads, "all"
+        (slope,) = torch.autograd.grad(seen.float().pow(2).sum(), tape.weights[last])
+        read = (slope[0].abs().sum((0, 2)) > 0).tolist()
+        if sum(read) == 1 and (read[0] or read[-1]):
+            return heads, "first" if read[0] else "last"
+        return heads, "all"
+
+
+def task_of(class_name: str) -> str:
+    """The task a model class is read for, by the end of its name; `ModelRefused` for any other."""
+    for ending, task in TASKS.items():
+        if class_name.endswith(ending):
+            return task
+    raise ModelRefused(
+        f"{class_name} has none of the tasks that can be read: sequence classification, masked or causal language "
+        f"modelling, extractive question answering. Choose a checkpoint with one of these heads."
+    )

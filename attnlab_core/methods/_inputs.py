@@ -1,0 +1,101 @@
+"""What gradient and replacement methods share: passes in batches, gradients at the word embeddings, blank tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attnlab_core.errors import BadInput
+from attnlab_core.lab import Lab, Run
+from attnlab_core.progress import step, watching
+from attnlab_core.targets import Goal, Quantity
+
+Blank = Literal["mask", "pad", "unk"]
+BLANKS: tuple[Blank, ...] = ("mask", "pad", "unk")
+
+
+def measured(
+    run: Run,
+    measure: Callable[[Float[Tensor, "batch place class"]], Tensor],
+    count: int,
+    variations: Callable[[slice], Mapping[str, Any]],
+) -> Tensor:
+    """What `measure` reads off the logits of many passes, in float64 on the CPU, one row a pass.
+
+    The passes run a batch at a time, so that no more than one batch's embeddings and logits are held.
+
+    Args:
+        run: The run that is varied.
+        measure: Logits [batch, place, class] to numbers [batch, …].
+        count: How many passes.
+        variations: The arguments of `Run.evaluate` for some of them.
+    """
+    size, found = run.lab.batch_size, []
+    for first in range(0, count, size):
+        last = min(first + size, count)
+        with watching(_nobody):  # the steps of this loop are the ones to tell of
+            logits = run.evaluate(**variations(slice(first, last)))
+        found.append(measure(logits).double().cpu())
+        step(last, count)
+    return torch.cat(found)
+
+
+def _nobody(done: int, total: int) -> None:
+    """Watch without a word."""
+
+
+def word_embeddings(run: Run, ids: Sequence[int] | None = None) -> Float[Tensor, "1 token width"]:
+    """The word embeddings of a run's tokens (or of others in their place): no positions, no normalisation.
+
+    Half precision is widened to fp32, so that small steps between embeddings are not rounded away.
+    """
+    embeddings = run.lab.embeddings(ids or run.encoding.ids)[None]
+    return embeddings.float() if embeddings.dtype in (torch.float16, torch.bfloat16) else embeddings
+
+
+def from_embeddings(
+    run: Run, goal: Goal, quantity: Quantity, embeddings: Float[Tensor, "batch token width"]
+) -> Float[Tensor, " batch"]:
+    """The goal's value as a differentiable function of the word embeddings."""
+    return goal.value(run.evaluate(embeddings=embeddings, grad=True), quantity)
+
+
+def gradient(
+    run: Run, goal: Goal, quantity: Quantity
+) -> tuple[Float[Tensor, "token width"], Float[Tensor, "token width"]]:
+    """The word embeddings of a run and the gradient of the goal at them."""
+    embeddings = word_embeddings(run).requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(from_embeddings(run, goal, quantity, embeddings).sum(), embeddings)
+    return embeddings.detach()[0].double(), slope[0].double()
+
+
+def form(run: Run) -> Bool[Tensor, " token"]:
+    """True for tokens that carry the form of the input, not its words: special tokens, and the mask to be filled."""
+    mask = run.lab.tokenizer.mask_token_id
+    pairs = zip(run.tokens, run.encoding.ids, strict=True)
+    return torch.tensor([token.special or (mask is not None and number == mask) for token, number in pairs])
+
+
+def blank(lab: Lab, wanted: Blank) -> tuple[int, str, tuple[str, ...]]:
+    """The id and name of the token that stands for nothing, and a note where another than the wanted one serves.
+
+    GPT-2 has neither mask nor padding nor unknown token of its own; its end-of-text token serves.
+
+    Raises:
+        BadInput: the tokenizer has no such token at all.
+    """
+    tokenizer = lab.tokenizer
+    for name in dict.fromkeys((wanted, *BLANKS, "eos", "bos")):
+        token, number = getattr(tokenizer, f"{name}_token"), getattr(tokenizer, f"{name}_token_id")
+        if number is None or (name in BLANKS and number == tokenizer.eos_token_id):
+            continue
+        notes = () if name == wanted else (f"This model has no {wanted} token; {token} stands in for it.",)
+        return int(number), str(token), notes
+    raise BadInput(
+        "This model's tokenizer has no token that stands for nothing. Choose another baseline or method."
+    )

@@ -1,0 +1,177 @@
+"""What is asked: a text (or a pair of texts), and the tokens and words a tokenizer makes of it.
+
+A token is a place, not a word: "as … as" has two. Everything is keyed by position; texts are only shown.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from attnlab_core.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONTINUATION = 2  # the segment of tokens that a target appends to a prompt
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text, and for pairs a second one: a question and its context, a premise and a hypothesis."""
+
+    text: str
+    second: str | None = None
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token at its place. `start` and `end` count characters in the segment's text.
+
+    Attributes:
+        text: For display: the piece of the text it covers, or the name of a special token.
+        segment: 0 for the text, 1 for the second text, 2 for a continuation; None for special tokens.
+        special: Added by the tokenizer ([CLS], [SEP], a start token) rather than typed.
+        word: The number of the word it belongs to, None for special tokens.
+    """
+
+    text: str
+    start: int = 0
+    end: int = 0
+    special: bool = False
+    segment: int | None = None
+    word: int | None = None
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word or a run of punctuation, with the positions of its tokens."""
+
+    text: str
+    start: int
+    end: int
+    segment: int
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A prompt as a model reads it: token ids, the tokens they stand for, and the words those make.
+
+    Attributes:
+        prompt: What was encoded.
+        ids: One number a token.
+        types: The token type (first or second text) of each token, where the model wants them.
+        tokens: As many as ids.
+        words: In the order of the text.
+    """
+
+    prompt: Prompt
+    ids: tuple[int, ...]
+    types: tuple[int, ...] | None
+    tokens: tuple[Token, ...]
+    words: tuple[Word, ...] = field(default=())
+
+    def find(self, text: str) -> tuple[int, ...]:
+        """The positions of every token of every place where `text` stands as whole words, whatever its case.
+
+        A special token is found by its own text. Raises `BadInput` where `text` does not occur.
+        """
+        spans = [
+            (segment, match.start(), match.end())
+            for segment, source in enumerate((self.prompt.text, self.prompt.second or ""))
+            for match in re.finditer(rf"(?<!\w){re.escape(text.strip())}(?!\w)", source, re.IGNORECASE)
+            if text.strip()
+        ]
+        found = tuple(
+            place
+            for place, token in enumerate(self.tokens)
+            if (token.special and token.text == text)
+            or any(token.segment == seg and token.start < end and token.end > start for seg, start, end in spans)
+        )
+        if not found:
+            shown = ", ".join(dict.fromkeys(word.text for word in self.words[:40]))
+            raise BadInput(f"The word {text!r} does not occur in the text. Its words are: {shown}.")
+        return found
+
+    def extended(self, ids: Sequence[int], texts: Sequence[str]) -> Encoding:
+        """This encoding with the tokens of a continuation after it."""
+        first = len(self.words)
+        tokens = [Token(t.strip() or t, segment=CONTINUATION, word=first + k) for k, t in enumerate(texts)]
+        words = [
+            Word(token.text, 0, 0, CONTINUATION, (len(self.ids) + k,)) for k, token in enumerate(tokens)
+        ]
+        types = None if self.types is None else (*self.types, *[self.types[-1]] * len(tokens))
+        return replace(
+            self, ids=(*self.ids, *ids), types=types, tokens=(*self.tokens, *tokens), words=(*self.words, *words)
+        )
+
+
+def encode(tokenizer: Any, prompt: Prompt) -> Encoding:
+    """Tokenise a prompt without truncation. `tokenizer` is a fast one of transformers, since offsets are needed."""
+    for text in (prompt.text, prompt.second):
+        if text is not None and not text.strip():
+            raise BadInput("The text is empty. Give at least one word.")
+    texts = (prompt.text,) if prompt.second is None else (prompt.text, prompt.second)
+    made = tokenizer(*texts, return_offsets_mapping=True, truncation=False, verbose=False)
+    ids, offsets, segments = made["input_ids"], made["offset_mapping"], made.sequence_ids(0)
+    names = tokenizer.convert_ids_to_tokens(ids)
+    spans = [words_of(text) for text in texts]
+    tokens, members = [], {}
+    for place, (name, (start, end), segment) in enumerate(zip(names, offsets, segments, strict=True)):
+        if segment is None:
+            tokens.append(Token(str(name), special=True))
+            continue
+        piece = texts[segment][start:end]
+        start += len(piece) - len(piece.lstrip()) if piece.strip() else 0  # byte-level pieces carry their space
+        word = _word_at(spans[segment], start)
+        members.setdefault((segment, word), []).append(place)
+        tokens.append(Token(piece.strip() or _blank(piece), start, end, False, segment, word))
+    words, numbers = [], {}
+    for (segment, word), places in sorted(members.items(), key=lambda item: item[1][0]):
+        start, end = spans[segment][word] if word >= 0 else (tokens[places[0]].start, tokens[places[0]].end)
+        numbers[segment, word] = len(words)
+        shown = texts[segment][start:end].strip() or tokens[places[0]].text
+        words.append(Word(shown, start, end, segment, tuple(places)))
+    tokens = [t if t.special else replace(t, word=numbers[t.segment, t.word]) for t in tokens]
+    types = tuple(made["token_type_ids"]) if "token_type_ids" in made else None
+    if not words:
+        raise BadInput("The tokenizer makes no token of this text. Give at least one word.")
+    return Encoding(prompt, tuple(ids), types, tuple(tokens), tuple(words))
+
+
+def words_of(text: str) -> list[tuple[int, int]]:
+    """Where the words are: runs of letters, digits, marks and inner apostrophes, and runs of anything else.
+
+    >>> [("It isn't, no.")[a:b] for a, b in words_of("It isn't, no.")]
+    ['It', "isn't", ',', 'no', '.']
+    """
+    spans: list[tuple[int, int]] = []
+    kind_before = " "
+    for place, letter in enumerate(text):
+        kind = _kind(text, place, letter)
+        if kind != " ":
+            if kind == kind_before:
+                spans[-1] = (spans[-1][0], place + 1)
+            else:
+                spans.append((place, place + 1))
+        kind_before = kind
+    return spans
+
+
+def _kind(text: str, place: int, letter: str) -> str:
+    if letter.isspace():
+        return " "
+    inner = letter in "'’" and 0 < place < len(text) - 1 and text[place - 1].isalnum() and text[place + 1].isalnum()
+    return "w" if inner or letter == "_" or letter.isalnum() or unicodedata.category(letter)[0] == "M" else "p"
+
+
+def _word_at(spans: list[tuple[int, int]], start: int) -> int:
+    """The number of the word that covers a character; -1 - start for white space, which is a word of its own."""
+    return next((k for k, (low, high) in enumerate(spans) if low <= start < high), -1 - start)
+
+
+def _blank(piece: str) -> str:
+    return {"": "∅", "\n": "⏎", "\t": "⇥"}.get(piece, "␣")

@@ -1,0 +1,175 @@
+"""One forward pass: what was asked, what the model answered, and the attention on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from attnlab_core.edits import Edit
+from attnlab_core.pattern import AttentionPattern
+from attnlab_core.progress import step
+from attnlab_core.prompt import Encoding, Prompt, Token
+from attnlab_core.targets import Answer, Asked, Goal, Target, settle
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attnlab_core.lab import Lab
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A prompt read by a model, under edits or none. Made by `Lab.run`; never rewritten.
+
+    Attributes:
+        lab: The model, tokenizer and task.
+        prompt: What was asked.
+        encoding: Its ids, tokens and words.
+        logits: Float[Tensor, "place class"], CPU, fp32; see `targets` for what a place is.
+        patterns: The attention of each part of the model, as it went on after the edits.
+        probabilities: Label, word, token or answer → probability, most likely first (the ten likeliest of many).
+        edits: In the order in which they act.
+        edited_calls: How many attention calls an edit met.
+    """
+
+    lab: Lab
+    prompt: Prompt
+    encoding: Encoding
+    logits: Float[Tensor, "place class"]
+    patterns: Mapping[str, AttentionPattern]
+    probabilities: Mapping[str, float]
+    edits: tuple[Edit, ...] = ()
+    edited_calls: int = 0
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens in order."""
+        return self.encoding.tokens
+
+    @property
+    def pattern(self) -> AttentionPattern:
+        """The attention of the text to itself: the encoder's, or the decoder's where there is no encoder."""
+        return self.patterns.get("encoder") or self.patterns["decoder"]
+
+    @property
+    def prediction(self) -> str:
+        """The likeliest answer."""
+        return next(iter(self.probabilities))
+
+    @property
+    def plain(self) -> Run:
+        """The same prompt without edits."""
+        return self if not self.edits else self.lab.read(self.prompt, self.encoding, ())
+
+    def again(self, *edits: Edit) -> Run:
+        """Run the same prompt with further edits, which act after those this run has.
+
+        Raises:
+            EditTouchedNothing: An edit met no attention cell.
+            BadInput: An edit names a word, position, layer or head that is not there.
+        """
+        return self.lab.read(self.prompt, self.encoding, self.edits + edits)
+
+    def goal(self, target: Target | Answer | None = None) -> Goal:
+        """Settle a target for this run; `None` is the run's own prediction. Raises `BadInput` where it does not fit."""
+        wanted = target if isinstance(target, Target) else Target(target)
+        return settle(wanted, self.asked)
+
+    @property
+    def asked(self) -> Asked:
+        """What settling a target needs to know."""
+        return self.lab.asked(self.encoding, self.logits)
+
+    def with_continuation(self, goal: Goal) -> Run:
+        """The run on the prompt and the continuation that a goal reads; this run where there is none."""
+        if not goal.extra:
+            return self
+        texts = [self.lab.tokenizer.decode([number]) for number in goal.extra]
+        return self.lab.read(self.prompt, self.encoding.extended(goal.extra, texts), self.edits)
+
+    def value(self, target: Target | Answer | None = None, quantity: Any = "probability") -> float:
+        """The target as one number: its probability, log-probability or logit in this run."""
+        goal = self.goal(target)
+        found = float(goal.value(self.with_continuation(goal).logits[None], quantity))
+        if goal.against is not None:
+            found -= float(goal.against.value(self.with_continuation(goal.against).logits[None], quantity))
+        return found
+
+    def word_similarity(self) -> Float[Tensor, "token token"]:
+        """Cosines between the word embeddings of the tokens (no positions), clipped to -1 to 1; CPU, fp32."""
+        return self.lab.similarity(self.encoding)
+
+    def evaluate(
+        self,
+        *,
+        rows: Sequence[Sequence[Edit]] | None = None,
+        ids: Sequence[Sequence[int | None]] | None = None,
+        embeddings: Float[Tensor, "batch token width"] | None = None,
+        grad: bool = False,
+    ) -> Float[Tensor, "batch place class"]:
+        """The logits of variations of this run, one row each, in batches of `lab.batch_size`.
+
+        Args:
+            rows: Further edits of each variation, on top of this run's.
+            ids: Other token ids of each variation, as many as this run has; None deletes the token, so that later
+                places move.
+            embeddings: Put in the place of the word embeddings of each variation.
+            grad: Keep the graph; everything then goes in one batch.
+        """
+        given = next(part for part in (rows, ids, embeddings) if part is not None)
+        count = len(given)
+        size = count if grad else self.lab.batch_size
+        settled = [self.lab.settle(self.encoding, [*self.edits, *extra]) for extra in rows] if rows is not None else None
+        if settled is None:
+            settled = [self.lab.settle(self.encoding, self.edits)] * count
+        found = []
+        for at in range(0, count, size):
+            part = slice(at, at + size)
+            logits, _ = self.lab.forward(
+                self._ids(ids, part, min(size, count - at)),
+                types=self._types(ids, part, min(size, count - at)),
+                rows=settled[part],
+                embeddings=None if embeddings is None else embeddings[part],
+                grad=grad,
+            )
+            found.append(logits)
+            step(min(at + size, count), count)
+        longest = max(part.shape[1] for part in found)
+        if ids is not None and self.lab.task in ("masked", "causal"):  # ragged after deletions
+            found = [functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in found]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _ids(self, ids: Sequence[Sequence[int | None]] | None, part: slice, count: int) -> list[list[int]]:
+        if ids is None:
+            return [list(self.encoding.ids)] * count
+        return [[number for number in row if number is not None] for row in ids[part]]
+
+    def _types(
+        self, ids: Sequence[Sequence[int | None]] | None, part: slice, count: int
+    ) -> list[list[int]] | None:
+        types = self.encoding.types
+        if types is None:
+            return None
+        if ids is None:
+            return [list(types)] * count
+        return [[t for t, number in zip(types, row, strict=True) if number is not None] for row in ids[part]]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The probabilities as a frame: answer, probability."""
+        import pandas as pd
+
+        return pd.DataFrame(self.probabilities.items(), columns=["answer", "probability"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Tokens, probabilities and prediction in plain types."""
+        return {
+            "tokens": [{"text": t.text, "start": t.start, "end": t.end, "special": t.special} for t in self.tokens],
+            "probabilities": dict(self.probabilities),
+            "prediction": self.prediction,
+        }
