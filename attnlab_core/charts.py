@@ -109,12 +109,20 @@ def rank_agreement(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(ranked.numpy(), index=list(wide), columns=list(wide))
 
 
+def strongest(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The word that each method weighs most, whatever its sign: word → labels of the methods, the commonest first."""
+    found: dict[str, list[str]] = {}
+    for label, row in frame.groupby("label", sort=False):
+        found.setdefault(str(row.loc[row["score"].abs().idxmax(), "text"]), []).append(str(label))
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
 # --- HTML: text that wraps, reads aloud and needs no script --------------------------------------------------------
 
 
 def word_strips(
     frame: pd.DataFrame, *, notes: Mapping[str, str] | None = None, marked: Mapping[int, str] | None = None,
-    dark: bool = False,
+    missing: Mapping[str, str] | None = None, dark: bool = False,
 ) -> Figure:  # fmt: skip
     """One row of coloured words for each method; the rows wrap alike, so that words stay below each other.
 
@@ -122,6 +130,7 @@ def word_strips(
         frame: A score frame.
         notes: A line of small print for a method.
         marked: Positions to outline, with a short remark such as `×2`.
+        missing: Labels of methods without scores, and why: still at work, or failed.
         dark: Draw for a dark page.
     """
     notes, colours, rows = notes or {}, palette(dark), []
@@ -134,6 +143,11 @@ def word_strips(
             f"<div class='al-words' role='list' dir='auto' aria-label='Words as weighed by {label}'>{words}</div>"
             f"{note}</div></div>"
         )
+    rows += [
+        f"<div class='al-row'><div class='al-label'>{html.escape(label)}</div><div class='al-body al-wait'>"
+        f"{html.escape(why)}</div></div>"
+        for label, why in (missing or {}).items()
+    ]
     return Figure(f"{_style(colours)}<div class='al'>{''.join(rows)}</div>")
 
 
@@ -190,12 +204,13 @@ def probability_bars(
     colours, rows = palette(dark), []
     for label in _likeliest(before, after, most):
         p, q = before.get(label, 0.0), (after or before).get(label, 0.0)
+        old, new = _or_less(before, label), _or_less(after or before, label)
         grey, full = _css(colours.muted), _css(colours.amount)
         bars = f"<i style='width:{100 * p:.2f}%;background:{full if after is None else grey}'></i>"
-        words = f"{percent(p)}"
+        words = old
         if after is not None:
             bars += f"<i style='width:{100 * q:.2f}%;background:{full}'></i>"
-            words = f"<span>{percent(p)}</span> → <b>{percent(q)}</b>"
+            words = f"<span>{old}</span> → <b>{new}</b>"
         rows.append(
             f"<div class='al-p' role='listitem'><bdi>{html.escape(label) or '(empty)'}</bdi>"
             f"<span class='al-n'>{words}</span><span class='al-bars' aria-hidden='true'>{bars}</span></div>"
@@ -204,6 +219,21 @@ def probability_bars(
         "" if after is None else f"<p class='al-key'>{_swatch(colours.muted)} as it is {_swatch(colours.amount)} edited</p>"
     )
     return Figure(f"{_style(colours)}<div class='al' role='list'>{''.join(rows)}</div>{legend}")
+
+
+def verdict(before: Mapping[str, float], after: Mapping[str, float] | None = None, *, dark: bool = False) -> Figure:
+    """The likeliest answer in large letters, and with an edited run what it was before."""
+    colours, now = palette(dark), before if after is None else after
+    best, was = max(now, key=lambda n: now[n]), max(before, key=lambda n: before[n])
+    line = "as the model is, without any edit"
+    if after is not None:
+        points = 100 * (after[best] - before.get(best, 0.0))
+        old = f"it was {before[best]:.1%}" if best in before else "it was not among the likeliest"
+        line = f"{points:+.1f} points: {old}" if best == was else f"was “{was}” ({before[was]:.1%}); {points:+.1f} points"
+    return Figure(
+        f"{_style(colours)}<div class='al-verdict' role='status'><div><bdi>{html.escape(best) or '(empty)'}</bdi> "
+        f"<span>{percent(now[best])}</span></div><p>{html.escape(line.replace('-', '−'))}</p></div>"
+    )
 
 
 def legend(target: str, *, signed: bool = True, unsigned: bool = True, dark: bool = False) -> Figure:
@@ -407,6 +437,11 @@ def _likeliest(before: Mapping[str, float], after: Mapping[str, float] | None, m
     return sorted(names, key=lambda n: -max(before.get(n, 0.0), (after or {}).get(n, 0.0)))[:most]
 
 
+def _or_less(known: Mapping[str, float], label: str) -> str:
+    """The probability of a label, or that it is less than the least of the likeliest."""
+    return percent(known[label]) if label in known else f"< {percent(min(known.values())).lstrip('<> ')}"
+
+
 def _swatch(colour: RGB) -> str:
     return f"<i style='background:{_css(colour)}'></i>"
 
@@ -450,6 +485,10 @@ def _style(c: Palette) -> str:
         f".al-key{{font-size:.85rem;color:{_css(c.muted)};margin:.35rem 0}}"
         ".al-key i{display:inline-block;width:.8em;height:.8em;border-radius:.2em;vertical-align:-.05em;margin:0 .15em 0 .5em}"
         ".al-key i:first-child{margin-left:0}.al-key i.al-ramp{width:5.5em;margin:0 .4em}"
+        ".al-verdict div{font-size:2rem;line-height:1.2;font-weight:600;overflow-wrap:anywhere}"
+        ".al-verdict span{font-weight:400;font-variant-numeric:tabular-nums;white-space:nowrap}"
+        f".al-verdict p{{margin:.1rem 0 .4rem;color:{_css(c.muted)};font-size:.95rem}}"
+        f".al-wait{{color:{_css(c.muted)};padding-top:.35rem;font-style:italic}}"
         ".al-legend span{display:inline-block;margin-right:1.6em}"
         "@media(max-width:640px){.al-row{grid-template-columns:1fr}.al-label{padding-top:.5rem}}"
         "@media(prefers-reduced-motion:reduce){.al-bars i{transition:none}}"

@@ -55,8 +55,11 @@ class Lab:
         self.model, self.tokenizer = model.eval(), tokenizer
         self.config: Any = model.config
         self.name = name or type(model).__name__
-        self.revision, self.batch_size = revision, batch_size
+        self.revision = revision
         self.task = task_of(type(model).__name__)
+        self._pad = getattr(self.config, "pad_token_id", None)
+        # A classifier that finds the text's end by its padding takes one text at a time where it knows no padding.
+        self.batch_size = 1 if self.task == "classification" and self._pad is None else batch_size
         if not getattr(tokenizer, "is_fast", False):
             raise ModelRefused(f"{self.name} has no fast tokenizer, so tokens cannot be placed in the text.")
         self.calls = calls_of(self.config)
@@ -217,7 +220,7 @@ class Lab:
         return next(self.model.parameters()).dtype
 
     def _inputs(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None) -> dict[str, Any]:
-        pad = next((n for n in (self.config.pad_token_id, self.tokenizer.pad_token_id) if n is not None), 0)
+        pad = next((n for n in (self._pad, self.tokenizer.pad_token_id) if n is not None), 0)
         longest = max(map(len, ids))
         fill = lambda rows, value: torch.tensor([[*r, *[value] * (longest - len(r))] for r in rows], device=self.device)  # noqa: E731
         inputs: dict[str, Any] = {"input_ids": fill(ids, pad)}

@@ -149,7 +149,8 @@ def probabilities(asked: Asked, most: int = 10) -> dict[str, float]:
     found = {}
     for value, index in zip(top.values.tolist(), top.indices.tolist(), strict=True):
         text = asked.tokenizer.decode([index])
-        found[text.strip() if asked.task == "masked" else text] = value
+        text = text.strip() if asked.task == "masked" else text
+        found[f"{text} (token {index})" if text in found or not text else text] = value
     return found
 
 

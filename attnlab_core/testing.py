@@ -105,7 +105,9 @@ _FAMILIES = {
     "bloom": _Family("causal"),
     "mpt": _Family("causal"),
     "xlnet": _Family("causal", {"d_inner": 48, "d_head": 8}),
-    "t5": _Family("sequence", {"d_kv": 8, "d_ff": 48, "num_decoder_layers": 2}, calls=6),
+    "t5": _Family(
+        "sequence", {"d_kv": 8, "d_ff": 48, "num_decoder_layers": 2, "decoder_start_token_id": 0}, calls=6
+    ),
     "bart": _Family("sequence", _BART, calls=6),
     "vit": _Family("image", {"image_size": 8, "patch_size": 4}),
     "gpt_oss": _Family(
@@ -272,9 +274,10 @@ def tiny_lab(
     'classification'
     """
     natural = _ALL[architecture].head
-    style = "wordpiece" if natural == "masked" else "metaspace" if architecture == "llama" else "bytes"
-    tokenizer = tiny_tokenizer(style)
-    first, last = (tokenizer.bos_token_id or 0, tokenizer.eos_token_id or 0)
+    framed = natural in ("masked", "sequence")
+    tokenizer = tiny_tokenizer("wordpiece" if framed else "metaspace" if architecture == "llama" else "bytes")
+    ends = ("cls_token_id", "sep_token_id") if framed else ("bos_token_id", "eos_token_id")
+    first, last = (getattr(tokenizer, end) for end in ends)
     marks: dict[str, Any] = {"vocab_size": len(tokenizer), "bos_token_id": first, "eos_token_id": last}
     marks["pad_token_id"] = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else last
     if task == "classification":

@@ -121,7 +121,8 @@ class _Graph:
         spare = self.edges - sent
         spare.eliminate_zeros()
         reached = np.zeros(self.edges.shape[0], dtype=bool)
-        reached[breadth_first_order(spare, self.source, return_predecessors=False)] = True
+        found, _ = breadth_first_order(spare, self.source)
+        reached[found] = True
         crossing = reached[self.starts] & ~reached[self.ends]
         value = float(self.capacity[crossing].sum())
         if (self.starts[crossing] % self.n == self.source % self.n).all():

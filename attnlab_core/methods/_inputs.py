@@ -61,7 +61,9 @@ def from_embeddings(
     run: Run, goal: Goal, quantity: Quantity, embeddings: Float[Tensor, "batch token width"]
 ) -> Float[Tensor, " batch"]:
     """The goal's value as a differentiable function of the word embeddings."""
-    return goal.value(run.evaluate(embeddings=embeddings, grad=True), quantity)
+    with watching(_nobody):
+        logits = run.evaluate(embeddings=embeddings, grad=True)
+    return goal.value(logits, quantity)
 
 
 def gradient(

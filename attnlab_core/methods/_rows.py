@@ -52,7 +52,9 @@ def choose(run: Run, goal: Goal, layer: int | None, head: int | None, query: int
     mean = weights.mean(axis=1)
     if head is not None:
         mean[at] = weights[at, _inside(head, heads, "head")]
-    queries = goal.reads if query is None else (_inside(query, n, "token"),)
+    queries = (_inside(query, n, "token"),) if query is not None else goal.reads
+    if query is None and _two_parts(run):
+        queries = tuple(range(n))  # the answer is read in the decoder; the pattern is the encoder's
     where = f"layer {at + 1} of {layers}" + ("" if layer is None else f" (number {at})")
     whose = f"mean over {heads} heads" if head is None else f"head {head + 1} of {heads} (number {head})"
     words = f"{_named(run, queries)} in {where}, {whose}"
@@ -61,11 +63,15 @@ def choose(run: Run, goal: Goal, layer: int | None, head: int | None, query: int
 
 def refuse_cross_attention(run: Run, method: str) -> None:
     """Raise `BadInput` for models with an encoder and a decoder: one graph of tokens is not defined for them."""
-    if getattr(run.lab.model.config, "is_encoder_decoder", False):
+    if _two_parts(run):
         raise BadInput(
             f"{method} is not defined across an encoder and a decoder, and this model has both. "
             "Use raw_attention, atman or a gradient method."
         )
+
+
+def _two_parts(run: Run) -> bool:
+    return bool(getattr(run.lab.model.config, "is_encoder_decoder", False))
 
 
 def _even(weights: np.ndarray) -> np.ndarray:

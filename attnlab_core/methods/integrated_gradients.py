@@ -12,8 +12,10 @@ from attnlab_core.knobs import Range
 from attnlab_core.lab import Run
 from attnlab_core.methods._found import Found
 from attnlab_core.methods._inputs import blank, form, from_embeddings, word_embeddings
+from attnlab_core.progress import step
 from attnlab_core.targets import Goal, Quantity
 
+Baseline = Literal["mask", "pad", "unk", "zero"]
 MOST = 400  # steps; more have not been seen to help
 TOLERANCE = 0.01  # of the change that is to be shared out
 NOISE = 1e-5  # absolute; a gap of this size is rounding in fp32
@@ -23,7 +25,7 @@ def integrated_gradients(
     run: Run,
     goal: Goal,
     *,
-    baseline: Literal["mask", "pad", "unk", "zero"] = "mask",
+    baseline: Baseline = "mask",
     steps: Annotated[int, Range(2, 1000)] = 50,
     quantity: Quantity = "log_probability",
 ) -> Found:
@@ -46,16 +48,23 @@ def integrated_gradients(
     inputs = word_embeddings(run)
     blanks, name, notes = _baseline(run, inputs, baseline)
 
+    done, planned = 0, 0
+
     def forward(embeddings: Tensor) -> Tensor:
-        return from_embeddings(run, goal, quantity, embeddings)
+        nonlocal done
+        values = from_embeddings(run, goal, quantity, embeddings)
+        done += len(values)
+        step(min(done, planned), planned)
+        return values
 
     with torch.no_grad():
-        ends = forward(torch.cat([inputs, blanks])).double()
+        ends = from_embeddings(run, goal, quantity, torch.cat([inputs, blanks])).double()
     change = float(ends[0] - ends[1])
     # Half precision leaves a gap that no number of steps closes.
     most = MOST if next(run.lab.model.parameters()).dtype in (torch.float32, torch.float64) else steps
     taken = steps
     while True:
+        planned += taken
         shares = IntegratedGradients(forward).attribute(
             inputs.clone().requires_grad_(), blanks, n_steps=taken, internal_batch_size=run.lab.batch_size
         )
@@ -75,7 +84,7 @@ def integrated_gradients(
 
 
 def _baseline(
-    run: Run, inputs: Float[Tensor, "1 token width"], kind: str
+    run: Run, inputs: Float[Tensor, "1 token width"], kind: Baseline
 ) -> tuple[Float[Tensor, "1 token width"], str, tuple[str, ...]]:
     """The blank text as embeddings, its name in words, and notes; special tokens keep their embedding."""
     if kind == "zero":

@@ -1,0 +1,15 @@
+"""AttentionLab in a browser: the pages, their titles, icons and order. `make app` serves it."""
+
+from __future__ import annotations
+
+from pages.ui import shell
+
+PAGES = (
+    shell.Entry("start", "Start", ":material/bolt:"),
+    shell.Entry("compare", "Compare", ":material/compare_arrows:"),
+    shell.Entry("manipulate", "Manipulate", ":material/tune:"),
+    shell.Entry("models", "Models", ":material/deployed_code:"),
+)
+
+if __name__ == "__main__":
+    shell.main(PAGES)

@@ -1,0 +1,1 @@
+"""What the pages share: the shell around them, their state, their widgets and the models behind them."""

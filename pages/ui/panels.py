@@ -1,0 +1,104 @@
+"""Parts of pages that draw results: explanations as they finish, and attention before and after an edit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from attnlab_core import charts
+from pages.ui import state, widgets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+    from attnlab_core.methods import Attribution
+    from attnlab_core.run import Run
+    from pages.ui.backend import Job, Question
+
+FIVE = ("raw_attention", "attention_rollout", "attention_flow", "atman", "integrated_gradients")
+
+
+def explain(question: Question, todo: Mapping[str, Mapping[str, Any]], draw: Callable[[Job], None]) -> None:
+    """Run methods in the background and draw what is there, again and again until all is there."""
+    job = state.job(question, {name: dict(params) for name, params in todo.items()})
+    st.fragment(_look, run_every=0.3 if job.running else None)(job, draw, job.running)
+
+
+def _look(job: Job, draw: Callable[[Job], None], began: bool) -> None:
+    job.seen, running = time.monotonic(), job.running
+    draw(job)
+    if running:
+        done = len(job.found) + len(job.failed)
+        share = (done + job.progress) / max(len(job.todo), 1)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(min(share, 1.0), text=f"{done} of {len(job.todo)} methods done")
+            st.button("Stop", on_click=job.stop.set, icon=":material/stop_circle:", key="stop")
+    elif began:
+        st.rerun()
+    elif len(job.found) + len(job.failed) < len(job.todo):
+        st.button("Stopped. Run the rest", on_click=state.restart, icon=":material/play_arrow:", key="rest")
+
+
+def frame_of(job: Job, by: str, specials: bool, first: bool) -> pd.DataFrame:
+    """The score frame of what a job has found so far, in the order it was asked for."""
+    return charts.score_frame(found_by(job), by, specials, first)
+
+
+def found_by(job: Job) -> list[Attribution]:
+    """What a job has found so far, in the order it was asked for."""
+    return [job.found[name] for name, _ in job.todo if name in job.found]
+
+
+def missing_from(job: Job) -> dict[str, str]:
+    """Methods of a job without scores: label → why."""
+    from attnlab_core.knobs import title
+    from attnlab_core.methods import methods
+
+    labels = {name: title(methods()[name]) for name, _ in job.todo if name not in job.found}
+    return {
+        label: job.failed.get(name)
+        or (f"computing, {job.progress:.0%}" if job.running and name == job.current else "waiting" if job.running else "stopped")
+        for name, label in labels.items()
+    }
+
+
+def remarks(found: Sequence[Attribution]) -> dict[str, str]:
+    """The small print of each method: how its numbers came about, and what to mind."""
+    return {a.method: " ".join((a.aggregation, *(f"Mind: {note}" for note in a.notes))) for a in found}
+
+
+def attention_maps(before: Run, after: Run | None, layer: int, head: int | None) -> None:
+    """Heat maps of one layer: as it is, edited, and the change."""
+    plain = attention_frame(before, layer, head)
+    texts = [token.text for token in before.tokens]
+    maps = [("As it is", plain, False)]
+    if after is not None:
+        edited = attention_frame(after, layer, head)
+        change = edited.assign(weight=edited["weight"] - plain["weight"])
+        maps += [("Edited", edited, False), ("Change", change, True)]
+    top = max(float(frame["weight"].max()) for _, frame, signed in maps if not signed)
+    columns = st.columns(len(maps) if after is not None else [1, 1, 1], gap="small")
+    for column, (title, frame, signed) in zip(columns, maps, strict=False):
+        reach = max(float(frame["weight"].abs().max()), 1e-6) if signed else top
+        chart = charts.attention_chart(frame, texts, signed=signed, top=reach, dark=state.dark(), title=title)
+        with column:
+            st.altair_chart(
+                chart.properties(width="container", height=60 + 20 * min(len(texts), 40)),
+                theme=None,
+                alt=f"{title}: attention of layer {layer}, {'mean of all heads' if head is None else f'head {head}'}",
+            )
+
+
+def attention_frame(run: Run, layer: int, head: int | None) -> pd.DataFrame:
+    """One layer's attention, of one head or the mean over heads: columns query, key, weight."""
+    import pandas as pd
+
+    weights = run.pattern.weights[layer]
+    table = (weights.mean(0) if head is None else weights[head]).numpy()
+    size = len(table)
+    rows = [(q, k, float(table[q, k])) for q in range(size) for k in range(size)]
+    return pd.DataFrame(rows, columns=["query", "key", "weight"])

@@ -1,0 +1,65 @@
+"""What all tests share. Our own packages are imported inside fixtures only, so that the shape checker comes first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from attnlab_core.lab import Lab
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium, if the machine has one."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run; with CI_BROWSER=1 a missing browser is a failure."""
+    if item.get_closest_marker("browser") and not find_browser():
+        if os.environ.get("CI_BROWSER") == "1":
+            pytest.fail(f"CI_BROWSER=1 and none of {', '.join(BROWSERS)} is on the path")
+        pytest.skip("needs Chromium on the path")
+    if item.get_closest_marker("weights") and os.environ.get("ATTNLAB_WEIGHTS") != "1":
+        pytest.skip("needs a checkpoint that is not shipped; set ATTNLAB_WEIGHTS=1 to use the Hub")
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs CUDA")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Tiny models are quicker, and sums always in the same order, on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser; for tests marked `browser`."""
+    return find_browser() or pytest.skip("needs Chromium on the path")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """A tiny sentence classifier, shared: nothing a test does may change it."""
+    from attnlab_core.testing import tiny_lab
+
+    return tiny_lab()
+
+
+@pytest.fixture(scope="session")
+def decoder_lab() -> Lab:
+    """A tiny causal language model, shared."""
+    from attnlab_core.testing import tiny_lab
+
+    return tiny_lab("causal", "gpt2")

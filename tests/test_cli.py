@@ -1,0 +1,228 @@
+"""The command line: what each command prints, and how it ends on bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attnlab_core.__main__ import main
+from tests.hub_server import save
+
+ROOT = Path(__file__).parents[1]
+TEXT = "There is nothing to dislike here."
+DOUBLED = '{"op": "scale", "factor": 2, "where": {"keys": ["nothing"]}}'
+KNOB = {"name", "kind", "default", "choices", "low", "high", "optional", "help"}
+METHODS = {
+    *("raw_attention", "attention_rollout", "attention_flow", "atman", "integrated_gradients"),
+    *("input_x_gradient", "gradient_norm", "occlusion", "random"),
+}
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save(tmp_path_factory.mktemp("models") / "classifier"))
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run a command that must end well; its JSON object."""
+
+    def asked(*argv: str) -> dict[str, Any]:
+        status = main([*argv, "--json"])
+        said = capsys.readouterr()
+        assert (status, said.err) == (0, "")
+        found = json.loads(said.out, parse_constant=pytest.fail)  # NaN and Infinity are no JSON
+        assert isinstance(found, dict)
+        return found
+
+    return asked
+
+
+@pytest.fixture
+def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must end with status 2, nothing on standard output and one line on standard error."""
+
+    def complained(*argv: str) -> str:
+        try:
+            status = main(argv)
+        except SystemExit as end:
+            status = end.code
+        said = capsys.readouterr()
+        assert (status, said.out) == (2, "")
+        assert said.err.count("\n") == 1, said.err
+        assert said.err.endswith("\n")
+        return said.err
+
+    return complained
+
+
+def test_list_names_all_there_is(ask: Ask) -> None:
+    said = ask("list")
+    assert {"methods", "edits", "metrics", "tasks", "models"} <= said.keys()
+    assert {one["name"] for one in said["methods"]} >= METHODS
+    assert {one["name"] for one in said["edits"]} >= {"scale", "suppress"}
+    assert {one["name"] for one in said["tasks"]} >= {"classification", "masked", "causal", "answering"}
+    for kind in said.values():
+        for one in kind:
+            assert {"name", "label", "summary", "knobs"} <= one.keys()
+            assert one["label"]
+            assert one["summary"]
+            assert "\n" not in one["summary"]
+            assert all(knob.keys() >= KNOB and knob["help"] for knob in one["knobs"])
+
+
+def test_run_says_tokens_and_probabilities(ask: Ask, model: str) -> None:
+    said = ask("run", "--model", model, "--text", TEXT)
+    assert said["prediction"] == next(iter(said["probabilities"]))
+    assert said["probabilities"].keys() == {"negative", "positive"}
+    assert sum(said["probabilities"].values()) == pytest.approx(1)
+    assert {token["text"]: token["special"] for token in said["tokens"]}["[CLS]"]
+    word = next(token for token in said["tokens"] if token["text"] == "nothing")
+    assert TEXT[word["start"] : word["end"]] == "nothing"
+    assert not said.keys() & {"before", "after", "edited_calls"}
+
+
+def test_run_with_edits_says_before_and_after(ask: Ask, model: str) -> None:
+    plain = ask("run", "--model", model, "--text", TEXT)
+    said = ask("run", "--model", model, "--text", TEXT, "--edit", DOUBLED)
+    assert said["before"]["probabilities"] == plain["probabilities"]
+    assert said["after"]["probabilities"] != plain["probabilities"]
+    assert said["after"]["prediction"] == next(iter(said["after"]["probabilities"]))
+    assert said["edited_calls"] == 2
+    halved = DOUBLED.replace("2", "0.5").replace("keys", "queries")
+    both = ask("run", "--model", model, "--text", TEXT, "--edit", DOUBLED, "--edit", halved)
+    assert both["after"] != said["after"]
+    assert both["before"] == said["before"]
+
+
+def test_run_reads_pairs(ask: Ask, model: str) -> None:
+    said = ask("run", "--model", model, "--text", TEXT, "--second", "A truly great film.")
+    assert [token["text"] for token in said["tokens"]].count("[SEP]") == 2
+    alone = ask("run", "--model", model, "--text", TEXT)
+    assert said["probabilities"] != alone["probabilities"]
+
+
+def test_attribute_prints_every_method(ask: Ask, model: str) -> None:
+    said = ask("attribute", "--model", model, "--text", TEXT, "--method", "all", "--target", "positive")
+    assert said["target"] == "positive"
+    assert {one["method"] for one in said["attributions"]} >= METHODS
+    for one in said["attributions"]:
+        assert len(one["scores"]) == len(said["tokens"])
+        assert one["seconds"] >= 0
+        assert isinstance(one["params"], dict)
+
+
+def test_attribute_takes_chosen_methods_targets_knobs_and_edits(ask: Ask, model: str) -> None:
+    call = (
+        "attribute",
+        "--model",
+        model,
+        "--text",
+        TEXT,
+        "--method",
+        "raw_attention",
+        "--method",
+        "occlusion",
+    )
+    said = ask(*call)
+    assert [one["method"] for one in said["attributions"]] == ["raw_attention", "occlusion"]
+    assert said["target"] == said["prediction"]
+    other = ({"negative", "positive"} - {said["target"]}).pop()
+    assert ask(*call, "--target", other.upper())["target"] == other
+    layer = ask(*call, "--param", "raw_attention.layer=0")
+    assert layer["attributions"][0]["params"]["layer"] == 0
+    assert layer["attributions"][0]["scores"] != said["attributions"][0]["scores"]
+    assert ask(*call, "--edit", DOUBLED)["attributions"][0]["scores"] != said["attributions"][0]["scores"]
+    contrast = ask(*call, "--target", "positive", "--rather-than", "negative")
+    assert contrast["target"] == "positive rather than negative"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("run", "--text", TEXT, "--edit", "{"), "An edit is JSON"),
+        (("run", "--text", TEXT, "--edit", "[1]"), "edit"),
+        (("run", "--text", TEXT, "--edit", '{"factor": 2}'), "op"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scle"}'), "Did you mean 'scale'"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "factr": 2}'), "Did you mean 'factor'"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "factor": "x"}'), "factor"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "where": {"key": [1]}}'), "Did you mean 'keys'"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "where": {"keys": 3}}'), "keys"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "where": {"keys": ["elephant"]}}'), "elephant"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "where": {"keys": [99]}}'), "99"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "where": {"layers": [7]}}'), "layer 7"),
+        (("run", "--text", TEXT, "--edit", '{"op": "scale", "where": {"heads": [-1]}}'), "head"),
+        (("run", "--text", ""), "empty"),
+        (("run", "--text", " \n\t"), "empty"),
+        (("run", "--text", "word " * 100), "at most 64"),
+        (("run", "--text", TEXT, "--device", "toaster"), "toaster"),
+        (("run", "--text", TEXT, "--revision", "main"), "revision"),
+        (("run",), "--text"),
+        (("attribute", "--text", TEXT, "--method", "attention_rolout"), "Did you mean 'attention_rollout'"),
+        (("attribute", "--text", TEXT, "--target", "positiv"), "Did you mean 'positive'"),
+        (("attribute", "--text", TEXT, "--target", "9"), "label 9"),
+        (("attribute", "--text", TEXT, "--rather-than", "negative"), "rather than"),
+        (("attribute", "--text", TEXT, "--method", "random", "--param", "random.sed=1"), "sed"),
+        (("attribute", "--text", TEXT, "--method", "random", "--param", "seed"), "method.knob=value"),
+        (("attribute", "--text", TEXT, "--method", "random", "--param", "atman.factor=1"), "atman"),
+        (("attribute", "--text", TEXT, "--method", "random", "--param", "random.seed=x"), "seed"),
+        (("attribute", "--text", TEXT, "--mask", "x"), "mask"),
+    ],
+)
+def test_bad_input_ends_with_two_and_one_line(
+    argv: tuple[str, ...], words: str, complaint: Callable[..., str], model: str
+) -> None:
+    assert words in complaint(argv[0], "--model", model, *argv[1:])
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ((), "list"),
+        (("rnu",), "run"),
+        (("run", "--model", "./nowhere", "--text", TEXT), "no folder"),
+        (("run", "--model", "", "--text", TEXT), "empty"),
+        (
+            ("attribute", "--model", "x", "--text", TEXT, "--method", "flow"),
+            "There is no method called 'flow'",
+        ),
+    ],
+)
+def test_a_call_of_wrong_form_ends_with_two_and_one_line(
+    argv: tuple[str, ...], words: str, complaint: Callable[..., str]
+) -> None:
+    assert words in complaint(*argv)
+
+
+def test_without_json_it_prints_for_people(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    assert "attention_rollout" in capsys.readouterr().out
+    assert main(["run", "--model", model, "--text", TEXT, "--edit", DOUBLED]) == 0
+    assert "without edits" in capsys.readouterr().out
+    assert main(["attribute", "--model", model, "--text", TEXT, "--method", "raw_attention"]) == 0
+    assert "nothing" in capsys.readouterr().out
+
+
+def test_any_script_comes_through_as_it_is(ask: Ask, model: str) -> None:
+    text = 'שלום "world" 😀 <b>*x*</b>\nlast'
+    said = ask("run", "--model", model, "--text", text)
+    assert said["prompt"]["text"] == text
+    assert all(0 <= token["start"] <= token["end"] <= len(text) for token in said["tokens"])
+
+
+def test_the_module_runs_as_a_program(model: str) -> None:
+    command = [sys.executable, "-m", "attnlab_core", "run", "--model", model, "--text", TEXT]
+    edit = DOUBLED.replace("nothing", "elephant")
+    done = subprocess.run(
+        [*command, "--edit", edit], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1  # the model was loaded, and nothing else was said
+    assert "elephant" in done.stderr
