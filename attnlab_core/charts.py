@@ -161,18 +161,28 @@ def text_strip(words: Iterable[tuple[int, str]], *, marked: Mapping[int, str], d
     return Figure(f"{_style(palette(dark))}<div class='al al-plain'><div class='al-words' role='list' dir='auto'>{chips}</div></div>")
 
 
-def score_table(frame: pd.DataFrame, *, dark: bool = False) -> Figure:
-    """All scores as numbers, methods down and words across; it scrolls within its own box."""
+def score_table(frame: pd.DataFrame, *, seconds: Mapping[str, float] | None = None, dark: bool = False) -> Figure:
+    """All scores as numbers, methods down and words across; it scrolls within its own box.
+
+    Args:
+        frame: A score frame.
+        seconds: How long each method took, as a column of its own.
+        dark: Draw for a dark page.
+    """
     colours, table = palette(dark), shares(frame)
     words = table.drop_duplicates("position").sort_values("position")
-    head = "".join(f"<th scope='col'><bdi>{html.escape(str(text))}</bdi></th>" for text in words["text"])
+    head = "<th scope='col'>time</th>" if seconds else ""
+    head += "".join(f"<th scope='col'><bdi>{html.escape(str(text))}</bdi></th>" for text in words["text"])
     body = []
-    for _, row in table.groupby("method", sort=False):
+    for method, row in table.groupby("method", sort=False):
+        digits = _digits(float(row["score"].abs().max()))
         cells = "".join(
-            f"<td style='{_paint(item.share, bool(item.signed), colours)}'>{_number(item.score, bool(item.signed))}</td>"
+            f"<td style='{_paint(item.share, bool(item.signed), colours)}'>"
+            f"{_number(item.score, bool(item.signed), digits)}</td>"
             for item in row.sort_values("position").itertuples()
         )
-        body.append(f"<tr><th scope='row'>{html.escape(str(row['label'].iloc[0]))}</th>{cells}</tr>")
+        took = f"<td>{duration(seconds[str(method)])}</td>" if seconds else ""
+        body.append(f"<tr><th scope='row'>{html.escape(str(row['label'].iloc[0]))}</th>{took}{cells}</tr>")
     return _table(head, body, "Scores of every word under every method", colours)
 
 
@@ -183,7 +193,7 @@ def agreement_table(matrix: pd.DataFrame, *, dark: bool = False) -> Figure:
     body = []
     for name, row in matrix.iterrows():
         cells = "".join(
-            f"<td style='{_paint(0 if math.isnan(v) else v, True, colours)}'>{'–' if math.isnan(v) else f'{v:+.2f}'}</td>"
+            f"<td style='{_paint(0 if math.isnan(v) else v, True, colours)}'>{'–' if math.isnan(v) else _number(v, True)}</td>"
             for v in row
         )
         body.append(f"<tr><th scope='row'>{html.escape(str(name))}</th>{cells}</tr>")
@@ -359,6 +369,11 @@ def percent(p: float) -> str:
     return "< 0.1 %" if shown == "0.0 %" and p > 0 else shown
 
 
+def duration(seconds: float) -> str:
+    """A time for people."""
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
 # --- helpers -------------------------------------------------------------------------------------------------------
 
 
@@ -374,7 +389,7 @@ def _json(texts: list[str]) -> str:
 
 def _mix(value: float, signed: bool, c: Palette) -> RGB:
     end = c.amount if not signed else c.plus if value >= 0 else c.minus
-    depth = min(1.0, abs(value)) ** 0.8
+    depth = min(1.0, abs(value)) ** (0.8 if signed else 1.25)
     return (
         round(c.page[0] + (end[0] - c.page[0]) * depth),
         round(c.page[1] + (end[1] - c.page[1]) * depth),
@@ -401,19 +416,22 @@ def _paint(share: float, signed: bool, c: Palette) -> str:
     return f"background:{_css(paper)};color:{_css(_ink(paper))}"
 
 
-def _number(value: float, signed: bool) -> str:
-    if value and abs(value) < 0.005:
-        return f"{value:+.0e}" if signed else f"{value:.0e}"
-    return (f"{value:+.2f}" if signed else f"{value:.2f}").replace("-", "−")
+def _number(value: float, signed: bool, digits: int = 2) -> str:
+    return (f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}").replace("-", "−")
+
+
+def _digits(top: float) -> int:
+    """So many decimals that the greatest number of a row shows two figures."""
+    return 2 if top >= 0.5 or top <= 0 else min(9, 1 - math.floor(math.log10(top)))
 
 
 def _word(item: Any, marked: Mapping[int, str], c: Palette) -> str:
     text, signed, mark = html.escape(str(item.text)), bool(item.signed), marked.get(item.position)
-    share = f"{item.share:+.2f}" if signed else f"{item.share:.2f}"
+    share = _number(item.share, signed)
     kind = "al-w al-special" if item.special else "al-w"
     return (
         f"<span class='{kind}' role='listitem' style='{_paint(item.share, signed, c)}' title='{text}: {item.score:.4g}'"
-        f" {_mark(mark)}>{_badge(mark)}<bdi>{text}</bdi><small>{share.replace('-', '−')}</small></span>"
+        f" {_mark(mark)}>{_badge(mark)}<bdi>{text}</bdi><small>{share}</small></span>"
     )
 
 

@@ -103,6 +103,7 @@ def _bar(total: int) -> type:
     from tqdm import tqdm
 
     context = copy_context()  # the downloads run in threads of their own
+    heard = 0  # by the watcher; bytes received and bytes written are counted by a bar each
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -111,9 +112,11 @@ def _bar(total: int) -> type:
             super().__init__(*args, **{**kwargs, "disable": True})
 
         def update(self, n: float | None = 1) -> None:
+            nonlocal heard
             self.n += n or 0
-            if self.counts and total:
-                context.copy().run(step, min(int(self.n), total), total)
+            if self.counts and heard < min(self.n, total):
+                heard = min(int(self.n), total)
+                context.copy().run(step, heard, total)
 
     return Bar
 

@@ -97,7 +97,7 @@ def _hash(*parts: str | bytes) -> str:
 
 class _Handler(BaseHTTPRequestHandler):
     hubs: dict[int, Hub] = {}  # noqa: RUF012  one class serves them all
-    timeout = 20  # a connection left open ends by itself
+    timeout = 60  # a connection left open ends by itself
 
     def do_GET(self) -> None:
         hub = self.hubs[self.server.server_address[1]]

@@ -105,7 +105,9 @@ def test_a_lab_takes_it(name):
     """With a classifier's head: the self-check passes, and an edit by word moves the answer."""
     run = tiny_lab("classification", name).run(SENTENCES[0])
     edited = run.again(Scale(factor=3.0, where=Where(keys=("nothing",))))
-    assert edited.edited_calls == sum(part != "decoder" for part, _ in run.lab.calls) or edited.edited_calls == 2
+    assert (
+        edited.edited_calls == sum(part != "decoder" for part, _ in run.lab.calls) or edited.edited_calls == 2
+    )
     assert edited.probabilities != run.probabilities
     assert edited.plain.probabilities == run.probabilities
     assert (edited.pattern.weights[~edited.pattern.visible] == 0).all()

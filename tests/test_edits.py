@@ -1,21 +1,20 @@
-"""What every edit promises, over the catalogue; and the worked rows of the two there are, against closed forms."""
+"""What every edit promises, over the catalogue; and what an edit, a place or a piece of JSON is refused for."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import json
-import math
 
 import pytest
 import torch
 
 import attnlab_core as al
 from attnlab_core.catalog import catalog
-from attnlab_core.edits.suppress import factors
 from attnlab_core.errors import BadInput, EditTouchedNothing, UnknownName
 from attnlab_core.knobs import caption, knobs, title
 from attnlab_core.surgery import operate
+from tests.reach import apply, random_scores, softmax, visible_cells
 
 EDITS = catalog("attnlab_core.edits")
 CELLS = al.Where(heads=(1,), queries=(2, 3), keys=(0, 2))
@@ -33,39 +32,6 @@ VARIANTS = [edit for kind in EDITS.values() for edit in variants(kind, where=CEL
 every_edit = pytest.mark.parametrize("name", EDITS)
 every_variant = pytest.mark.parametrize("edit", VARIANTS, ids=str)
 every_mask = pytest.mark.parametrize("mask", ["full", "causal", "padded"])
-
-
-def visible_cells(mask, size=5):
-    visible = torch.ones(2, 3, size, size, dtype=torch.bool)
-    if mask == "causal":
-        visible = visible.tril()
-    if mask == "padded":
-        visible[1, ..., -2:] = False
-    return visible
-
-
-def random_scores(seed=0, dtype=torch.float32):
-    return (
-        torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
-        * 2
-    )
-
-
-def softmax(scores, visible):
-    return scores.masked_fill(~visible, -torch.inf).softmax(-1)
-
-
-def apply(edit, scores, visible):
-    """The weights after an edit, and how many cells it met; scores behind the mask are there for the edit that reads them."""
-    given = scores if edit.unmasked else scores.masked_fill(~visible, torch.finfo(scores.dtype).min)
-    weights, (count,) = operate(given, visible, softmax(scores, visible), [edit])
-    return weights, count
-
-
-def row(edit, scores, query):
-    """One row of a causal example under an edit."""
-    scores = torch.tensor(scores, dtype=torch.float64)[None, None]
-    return apply(edit, scores, torch.ones_like(scores, dtype=torch.bool).tril())[0][0, 0, query].tolist()
 
 
 # --- every edit

@@ -133,7 +133,11 @@ def test_all_is_left_as_found(case: str, method: str) -> None:
 @every_method
 @pytest.mark.parametrize(
     ("case", "dtype"),
-    [*((case, torch.bfloat16) for case in CASES), ("encoder classifier", torch.float16), ("next token", torch.float16)],
+    [
+        *((case, torch.bfloat16) for case in CASES),
+        ("encoder classifier", torch.float16),
+        ("next token", torch.float16),
+    ],
 )
 def test_half_precision_works(case: str, method: str, dtype: torch.dtype) -> None:
     lab = tiny_lab(*CASES[case][:2])
@@ -273,6 +277,16 @@ def test_flow_says_where_it_is_cut_and_what_is_saturated() -> None:
     details = attribute(run, "attention_flow").details
     assert sum(details["cuts"].values()) == len(run.tokens) == len(details["saturated"])
     assert details["spread"] > 0
+
+
+def test_flow_says_when_the_answers_own_position_is_the_bottleneck() -> None:
+    run, others = run_of("encoder classifier"), tuple(range(1, 9))
+    closed = run.again(Suppress(factor=0.01, on="weights", where=Where(queries=(0,), keys=others)))
+    found = attribute(closed, "attention_flow")
+    assert found.details["cuts"]["source"] == len(run.tokens)
+    assert any("bottleneck" in note for note in found.notes)
+    assert any("less than 0.01" in note for note in found.notes)
+    assert not attribute(run, "attention_flow").notes
 
 
 def test_flow_refuses_what_would_take_minutes() -> None:

@@ -211,7 +211,7 @@ def test_scores_behind_the_mask_are_not_read_by_accident():
 def test_a_model_with_another_kind_of_attention_is_refused():
     lab = tiny_lab()
     lab.model.set_attn_implementation("sdpa")
-    with pytest.raises(ModelRefused, match='0 attention calls where its configuration promises 2.*"eager"'):
+    with pytest.raises(ModelRefused, match=r'0 attention calls where its configuration promises 2.*"eager"'):
         Lab(lab.model, lab.tokenizer)
 
 

@@ -56,8 +56,14 @@ def atman(
     Manipulation", sections 3.2 and 3.3.
     """
     causal, where = run.pattern.causal, None if layer is None else (layer,)
+    notes = ()
     if variant == "official" and bool(run.pattern.visible.all()):
-        variant = "visible_min"  # nothing is hidden, and so the same
+        variant, notes = (
+            "visible_min",
+            ("Nothing is masked in this run, so official and visible_min are the same.",),
+        )
+    elif variant == "official":
+        notes = ("This variant uses scores that the mask hides, so later tokens change the result.",)
     # A causal model never sees what comes after the answer's place: those chunks score 0.
     chunks = [chunk for chunk in _chunks(run, unit, delimiter) if not causal or chunk[0] <= max(goal.reads)]
     turn_down = partial(Suppress, factor=factor, similarity=similarity, **FORMS[variant])
@@ -72,9 +78,6 @@ def atman(
     if len(goal.picks) > 1:
         details["chunks"] = [list(chunk) for chunk in chunks]
         details["per_target_token"] = lost.tolist()
-    notes = ()
-    if variant == "official":
-        notes = ("This variant uses scores that the mask hides, so later tokens change the result.",)
     return Found(scores, _words(factor, variant, unit, layer, similarity), True, details, notes)
 
 

@@ -107,6 +107,11 @@ def _notes(found: list[FlowResult], saturated: np.ndarray, others: list[int]) ->
     notes = []
     if len(others) > 1 and np.ptp(raw) < CLOSE:
         notes.append("The words differ by less than 0.01, so their order means little; try a lower layer.")
+    if len(others) > 1 and all(result.cuts[k] == "source" for result in found for k in others):
+        notes.append(
+            "The bottleneck is the answer's own position, which mostly attends to itself: words differ only in what it "
+            "takes from them in the first layer."
+        )
     if saturated[others].any():
         notes.append(
             f"{int(saturated[others].sum())} of {len(others)} words are at the most that the first layer or the "

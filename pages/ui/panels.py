@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core import charts
+from attnlab_core.errors import AttentionLabError
 from pages.ui import state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import altair as alt
     import pandas as pd
 
+    from attnlab_core.edits import Edit
     from attnlab_core.methods import Attribution
     from attnlab_core.run import Run
     from pages.ui.backend import Job, Question
@@ -41,6 +44,30 @@ def _look(job: Job, draw: Callable[[Job], None], began: bool) -> None:
         st.rerun()
     elif len(job.found) + len(job.failed) < len(job.todo):
         st.button("Stopped. Run the rest", on_click=state.restart, icon=":material/play_arrow:", key="rest")
+
+
+def heading(
+    title: str, name: str, chart: Callable[[], alt.TopLevelMixin], frame: pd.DataFrame, document: Callable[[], dict[str, Any]]
+) -> None:
+    """A heading with the menu of downloads of the figure below it."""
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.header(widgets.plain(title), anchor=False, width="content")
+        if len(frame):
+            widgets.downloads(name, chart, frame, document)
+
+
+def answer(before: Run, after: Run | None = None) -> None:
+    """The model's answer, and with an edited run what it was before, with the downloads of the figure."""
+    from attnlab_core import record
+
+    dark, new = state.dark(), None if after is None else after.probabilities
+    st.html(charts.verdict(before.probabilities, new, dark=dark))
+    st.html(charts.probability_bars(before.probabilities, new, dark=dark))
+    frame = before.to_frame() if after is None else before.to_frame().merge(
+        after.to_frame(), "outer", on="answer", suffixes=("_before", "_after"), sort=False
+    )  # fmt: skip
+    document = (lambda: record.of_run(before)) if after is None else (lambda: record.of_run(after, before))
+    widgets.downloads("answer", lambda: charts.probability_chart(before.probabilities, new), frame, document)
 
 
 def frame_of(job: Job, by: str, specials: bool, first: bool) -> pd.DataFrame:
@@ -102,3 +129,56 @@ def attention_frame(run: Run, layer: int, head: int | None) -> pd.DataFrame:
     size = len(table)
     rows = [(q, k, float(table[q, k])) for q in range(size) for k in range(size)]
     return pd.DataFrame(rows, columns=["query", "key", "weight"])
+
+
+def words(run: Run) -> list[tuple[int, str]]:
+    """The words of a run with their first positions."""
+    return [(word.positions[0], word.text) for word in run.encoding.words]
+
+
+def marks(run: Run, edits: Sequence[Edit]) -> dict[int, str]:
+    """The words whose attention is edited: first position → `×2` or the edit's name."""
+    marked: dict[int, list[str]] = {}
+    for edit in edits:
+        keys = set(edit.settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity).where.keys or ())
+        factor = getattr(edit, "factor", None)
+        for word in run.encoding.words:
+            if keys & set(word.positions):
+                marked.setdefault(word.positions[0], []).append(edit.op if factor is None else f"×{factor:g}")
+    return {position: " ".join(remarks) for position, remarks in marked.items()}
+
+
+def restore_edits(run: Run) -> None:
+    """Take the edits of a link: the last one into the widgets where they can hold it, the others onto the stack."""
+    from attnlab_core.catalog import catalog
+    from attnlab_core.edits import edit_from_json
+
+    said = state.opened("e")
+    if not isinstance(said, list) or not said:
+        return
+    try:
+        edits = [edit_from_json(one) for one in said[:50]]
+        last = edits[-1].settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity)
+    except AttentionLabError as error:
+        widgets.say("error", f"The edits of this link do not fit: {widgets.told(error)}")
+        return
+    keys, queries = (_whole(run, chosen) for chosen in (last.where.keys, last.where.queries))
+    if not keys or (last.where.queries and not queries) or last.where.part:
+        state.put("kept", [edit.to_json() for edit in edits])
+        return
+    labels = widgets.unique([word.text for word in run.encoding.words])
+    state.put("kept", [edit.to_json() for edit in edits[:-1]])
+    state.put("op", last.op)
+    state.put("w", [widgets.plain(labels[k]) for k in keys])
+    state.put("q", queries)
+    state.put("layers", list(last.where.layers or ()))
+    state.put("heads", list(last.where.heads or ()))
+    given = {name: value for name, value in edits[-1].to_json().items() if name not in ("op", "where")}
+    widgets.restore(catalog("attnlab_core.edits"), {last.op: given}, "e")
+
+
+def _whole(run: Run, positions: Any) -> list[int]:
+    """The numbers of the words that make up exactly these positions; none where they do not."""
+    wanted = set(positions or ())
+    found = [k for k, word in enumerate(run.encoding.words) if set(word.positions) <= wanted]
+    return found if {p for k in found for p in run.encoding.words[k].positions} == wanted else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +11,22 @@ import streamlit as st
 
 from attnlab_core.errors import AttentionLabError
 from pages.ui import state
-from pages.ui.backend import DEFAULT
+from pages.ui.backend import DEFAULT, Question
 from pages.ui.samples import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import altair as alt
     import pandas as pd
 
     from attnlab_core.knobs import Knob
     from attnlab_core.lab import Lab
+    from attnlab_core.run import Run
     from attnlab_core.prompt import Encoding, Prompt, Word
 
 MOST_LETTERS = 20_000
+FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 100.0)
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]()#+-.!|<>$:~^=&"})
 
 
@@ -71,7 +74,7 @@ def words_box(label: str, texts: Sequence[str], key: str, default: Sequence[str]
     labels = unique(texts)
     shown = {plain(text): number for number, text in enumerate(labels)}
     start = [plain(text) for text in default if text in labels]
-    chosen = st.pills(label, list(shown), selection_mode="multi", default=start, key=key, bind="query-params", **more)
+    chosen = st.pills(label, list(shown), selection_mode="multi", default=start, key=key, bind="query-params", wrap=True, **more)
     return sorted(shown[text] for text in chosen)
 
 
@@ -173,18 +176,38 @@ def asked(lab: Lab) -> Prompt | None:
     return prompt
 
 
+def ask() -> tuple[str, Lab, Run]:
+    """The text and the model: its name, the lab, and the run without edits. The page stops where one is missing."""
+    text_box()
+    name = model()
+    lab = ready(name)
+    second_box(lab)
+    sample_box(lab)
+    prompt = asked(lab)
+    if prompt is None:
+        st.stop()
+    try:
+        return name, lab, state.backend().run(Question(name, prompt))
+    except AttentionLabError as error:
+        say("error", told(error))
+        st.stop()
+
+
 # --- knobs ----------------------------------------------------------------------------------------------------------
 
 
-def turn(knob: Knob, key: str) -> Any:
+def turn(knob: Knob, key: str, **more: Any) -> Any:
     """A widget for one knob, read off its signature, and the value it is set to."""
     label, remark = knob.name.replace("_", " ").capitalize(), knob.help or None
-    kept: dict[str, Any] = {"key": key, "help": remark, "persist_state": "session"}
+    kept: dict[str, Any] = {"key": key, "help": remark, "persist_state": "session", **more}
     if knob.kind == "bool":
         return st.toggle(label, bool(knob.default), **kept)
     if knob.kind == "choice":
         options = [*([None] if knob.optional else []), *knob.choices]
         return st.selectbox(label, options, options.index(knob.default), format_func=_choice, **kept)
+    if knob.name == "factor":
+        steps = sorted({*FACTORS, float(state.get(key, knob.default))})
+        return st.select_slider(label, steps, float(knob.default), format_func="×{:g}".format, **kept)
     if knob.kind in ("int", "float"):
         kind = int if knob.kind == "int" else float
         low, high = (None if v is None else kind(v) for v in (knob.low, knob.high))
@@ -195,17 +218,28 @@ def turn(knob: Knob, key: str) -> Any:
     return st.text_input(label, str(knob.default or ""), **kept)
 
 
-def knobs_of(thing: Callable[..., Any], prefix: str) -> dict[str, Any]:
+def knobs_of(thing: Callable[..., Any], prefix: str, **more: Any) -> dict[str, Any]:
     """Widgets for all knobs of a method or an edit; the values that differ from the defaults."""
     from attnlab_core.knobs import knobs
 
     fit = [knob for knob in knobs(thing) if knob.kind != "text" or isinstance(knob.default, str)]
-    values = {knob.name: turn(knob, f"{prefix}.{knob.name}") for knob in fit}
+    values = {knob.name: turn(knob, f"{prefix}.{knob.name}", **more) for knob in fit}
     return {knob.name: values[knob.name] for knob in fit if values[knob.name] != knob.default}
 
 
 def _choice(option: Any) -> str:
     return "automatic" if option is None else str(option).replace("_", " ")
+
+
+def restore(things: Mapping[str, Callable[..., Any]], values: Any, prefix: str) -> None:
+    """Set knobs as a link says: `{thing: {knob: value}}`; what does not fit is left at its default."""
+    from attnlab_core.knobs import knobs
+
+    for name, given in values.items() if isinstance(values, dict) else ():
+        for knob in knobs(things[name]) if name in things and isinstance(given, dict) else ():
+            if knob.name in given:
+                with suppress(AttentionLabError):
+                    state.put(f"{prefix}.{name}.{knob.name}", knob.check(given[knob.name]))
 
 
 # --- taking it along ------------------------------------------------------------------------------------------------
@@ -232,6 +266,11 @@ def downloads(
                 kind, make, f"attentionlab-{name}.{kind.lower()}", mime, on_click="ignore", key=f"get.{name}.{kind}",
                 width="stretch",
             )  # fmt: skip
+
+
+def in_link() -> dict[str, Any]:
+    """What the address bar says already: the widgets that are bound to it."""
+    return {key: st.query_params.get_all(key) for key in st.query_params if key not in ("e", "k")}
 
 
 def share(page: str, **parameters: Any) -> None:
