@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
 
@@ -123,7 +123,12 @@ def _params(pairs: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, A
 def _entry(name: str, thing: Any) -> dict[str, Any]:
     from attnlab_core.knobs import caption, knobs, title
 
-    return {"name": name, "label": title(thing), "summary": caption(thing), "knobs": [asdict(k) for k in knobs(thing)]}
+    return {
+        "name": name,
+        "label": title(thing),
+        "summary": caption(thing),
+        "knobs": [asdict(k) for k in knobs(thing)],
+    }
 
 
 _TASKS = {
@@ -164,9 +169,16 @@ def _show_attributions(said: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+class _Parser(argparse.ArgumentParser):
+    """One line for a wrong call, as for every other bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = _Parser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
+    commands = parser.add_subparsers(required=True, metavar="{list,run,attribute}")
 
     one = commands.add_parser("list", help=listing.__doc__, description=listing.__doc__)
     one.set_defaults(command=listing, show=_show_list)
@@ -176,17 +188,29 @@ def _parser() -> argparse.ArgumentParser:
 
     three = commands.add_parser("attribute", help=attribute.__doc__, description=attribute.__doc__)
     three.set_defaults(command=attribute, show=_show_attributions)
-    three.add_argument("--method", action="append", metavar="NAME", help="a method's name, or all; may be repeated")
-    three.add_argument("--target", metavar="X", help="a label, a word, a continuation, an answer, or FIRST:LAST tokens")
+    three.add_argument(
+        "--method", action="append", metavar="NAME", help="a method's name, or all; may be repeated"
+    )
+    three.add_argument(
+        "--target", metavar="X", help="a label, a word, a continuation, an answer, or FIRST:LAST tokens"
+    )
     three.add_argument("--rather-than", metavar="Y", help="explain X rather than Y")
     three.add_argument("--mask", type=int, default=0, metavar="N", help="which mask, from 0")
-    three.add_argument("--param", action="append", default=[], metavar="METHOD.KNOB=VALUE", help="turn a knob")
+    three.add_argument(
+        "--param", action="append", default=[], metavar="METHOD.KNOB=VALUE", help="turn a knob"
+    )
 
     for command in (two, three):
-        command.add_argument("--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder")
+        command.add_argument(
+            "--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder"
+        )
         command.add_argument("--text", required=True, metavar="T")
-        command.add_argument("--second", metavar="S", help="the second text of a pair: a context, a hypothesis")
-        command.add_argument("--edit", action="append", default=[], metavar="JSON", help="an edit; may be repeated")
+        command.add_argument(
+            "--second", metavar="S", help="the second text of a pair: a context, a hypothesis"
+        )
+        command.add_argument(
+            "--edit", action="append", default=[], metavar="JSON", help="an edit; may be repeated"
+        )
         command.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
         command.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
     for command in (one, two, three):

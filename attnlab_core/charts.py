@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from attnlab_core.methods import Attribution
 
 RGB = tuple[int, int, int]
-FONT = "Source Sans, Source Sans 3, Source Sans Pro, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
+FONT = (
+    "Source Sans, Source Sans 3, Source Sans Pro, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
+)
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,14 @@ def text_strip(words: Iterable[tuple[int, str]], *, marked: Mapping[int, str], d
         f"<bdi>{html.escape(text)}</bdi></span>"
         for position, text in words
     )
-    return Figure(f"{_style(palette(dark))}<div class='al al-plain'><div class='al-words' role='list' dir='auto'>{chips}</div></div>")
+    return Figure(
+        f"{_style(palette(dark))}<div class='al al-plain'><div class='al-words' role='list' dir='auto'>{chips}</div></div>"
+    )
 
 
-def score_table(frame: pd.DataFrame, *, seconds: Mapping[str, float] | None = None, dark: bool = False) -> Figure:
+def score_table(
+    frame: pd.DataFrame, *, seconds: Mapping[str, float] | None = None, dark: bool = False
+) -> Figure:
     """All scores as numbers, methods down and words across; it scrolls within its own box.
 
     Args:
@@ -201,7 +207,11 @@ def agreement_table(matrix: pd.DataFrame, *, dark: bool = False) -> Figure:
 
 
 def probability_bars(
-    before: Mapping[str, float], after: Mapping[str, float] | None = None, *, most: int = 6, dark: bool = False
+    before: Mapping[str, float],
+    after: Mapping[str, float] | None = None,
+    *,
+    most: int = 6,
+    dark: bool = False,
 ) -> Figure:
     """The probability of every label, and where there is an edited run, before and after it.
 
@@ -226,12 +236,16 @@ def probability_bars(
             f"<span class='al-n'>{words}</span><span class='al-bars' aria-hidden='true'>{bars}</span></div>"
         )
     legend = (
-        "" if after is None else f"<p class='al-key'>{_swatch(colours.muted)} as it is {_swatch(colours.amount)} edited</p>"
+        ""
+        if after is None
+        else f"<p class='al-key'>{_swatch(colours.muted)} as it is {_swatch(colours.amount)} edited</p>"
     )
     return Figure(f"{_style(colours)}<div class='al' role='list'>{''.join(rows)}</div>{legend}")
 
 
-def verdict(before: Mapping[str, float], after: Mapping[str, float] | None = None, *, dark: bool = False) -> Figure:
+def verdict(
+    before: Mapping[str, float], after: Mapping[str, float] | None = None, *, dark: bool = False
+) -> Figure:
     """The likeliest answer in large letters, and with an edited run what it was before."""
     colours, now = palette(dark), before if after is None else after
     best, was = max(now, key=lambda n: now[n]), max(before, key=lambda n: before[n])
@@ -239,7 +253,11 @@ def verdict(before: Mapping[str, float], after: Mapping[str, float] | None = Non
     if after is not None:
         points = 100 * (after[best] - before.get(best, 0.0))
         old = f"it was {before[best]:.1%}" if best in before else "it was not among the likeliest"
-        line = f"{points:+.1f} points: {old}" if best == was else f"was “{was}” ({before[was]:.1%}); {points:+.1f} points"
+        line = (
+            f"{points:+.1f} points: {old}"
+            if best == was
+            else f"was “{was}” ({before[was]:.1%}); {points:+.1f} points"
+        )
     return Figure(
         f"{_style(colours)}<div class='al-verdict' role='status'><div><bdi>{html.escape(best) or '(empty)'}</bdi> "
         f"<span>{percent(now[best])}</span></div><p>{html.escape(line.replace('-', '−'))}</p></div>"
@@ -273,7 +291,12 @@ def score_chart(frame: pd.DataFrame, *, dark: bool = False, title: str = "") -> 
     width = 9 * max((len(str(t)) for t in table["text"]), default=4) + 14
     base = alt.Chart(table).encode(
         x=alt.X("position:O", axis=None),
-        y=alt.Y("label:N", sort=list(table["label"].unique()), title=None, axis=alt.Axis(domain=False, ticks=False)),
+        y=alt.Y(
+            "label:N",
+            sort=list(table["label"].unique()),
+            title=None,
+            axis=alt.Axis(domain=False, ticks=False),
+        ),
         tooltip=["label", "text", "score"],
     )
     ink = alt.Color("ink:N", scale=None)
@@ -297,7 +320,9 @@ def agreement_chart(matrix: pd.DataFrame, *, dark: bool = False, title: str = ""
         y=alt.Y("b:N", sort=names, title=None, axis=alt.Axis(domain=False, ticks=False)),
     )
     cells = base.mark_rect(cornerRadius=4).encode(color=alt.Color("paint:N", scale=None))
-    numbers = base.mark_text(fontSize=12).encode(text=alt.Text("r:Q", format="+.2f"), color=alt.Color("ink:N", scale=None))
+    numbers = base.mark_text(fontSize=12).encode(
+        text=alt.Text("r:Q", format="+.2f"), color=alt.Color("ink:N", scale=None)
+    )
     return _dress((cells + numbers).properties(width=alt.Step(58), height=alt.Step(36)), c, title)
 
 
@@ -309,7 +334,9 @@ def probability_chart(
     alt, c = _altair(), palette(dark)
     names = _likeliest(before, after, most)
     states = {"as it is": before} if after is None else {"as it is": before, "edited": after}
-    table = pd.DataFrame([(n, s, p.get(n, 0.0)) for n in names for s, p in states.items()], columns=["label", "state", "p"])
+    table = pd.DataFrame(
+        [(n, s, p.get(n, 0.0)) for n in names for s, p in states.items()], columns=["label", "state", "p"]
+    )
     colour = alt.Scale(domain=["as it is", "edited"], range=[_css(c.muted), _css(c.amount)])
     chart = alt.Chart(table).mark_bar(cornerRadius=3).encode(
         x=alt.X("p:Q", title="probability", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
@@ -322,7 +349,13 @@ def probability_chart(
 
 
 def attention_chart(
-    frame: pd.DataFrame, texts: list[str], *, signed: bool = False, top: float = 1.0, dark: bool = False, title: str = ""
+    frame: pd.DataFrame,
+    texts: list[str],
+    *,
+    signed: bool = False,
+    top: float = 1.0,
+    dark: bool = False,
+    title: str = "",
 ) -> alt.Chart:
     """A heat map of one layer and head: rows attend, columns are attended to.
 
@@ -336,12 +369,22 @@ def attention_chart(
     """
     alt, c = _altair(), palette(dark)
     names = {"q": dict(enumerate(texts)), "k": dict(enumerate(texts))}
-    table = pd.DataFrame({"q": frame["query"], "k": frame["key"], "w": frame["weight"].astype("float64").round(4)})
+    table = pd.DataFrame(
+        {"q": frame["query"], "k": frame["key"], "w": frame["weight"].astype("float64").round(4)}
+    )
     table = table.assign(row=table["q"].map(names["q"]), column=table["k"].map(names["k"]))
     steps = (-1, -0.6, -0.25, 0, 0.25, 0.6, 1) if signed else (0, 0.25, 0.6, 1)
-    scale = alt.Scale(domain=[v * top for v in steps], range=[_css(_mix(v, signed, c)) for v in steps], clamp=True)
+    scale = alt.Scale(
+        domain=[v * top for v in steps], range=[_css(_mix(v, signed, c)) for v in steps], clamp=True
+    )
     labels = f"{_json(texts)}[datum.value]"
-    axis = {"labelExpr": labels, "labelOverlap": len(texts) > 40, "domain": False, "ticks": False, "labelFontSize": 12}
+    axis = {
+        "labelExpr": labels,
+        "labelOverlap": len(texts) > 40,
+        "domain": False,
+        "ticks": False,
+        "labelFontSize": 12,
+    }
     chart = alt.Chart(table).mark_rect(stroke=_css(c.page), strokeWidth=1).encode(
         x=alt.X("k:O", title="attended to", axis=alt.Axis(orient="top", labelAngle=-55, **axis)),
         y=alt.Y("q:O", title="attends", axis=alt.Axis(**axis)),
@@ -469,10 +512,22 @@ def _ramp(stops: str) -> str:
 
 
 def _dress(chart: Any, c: Palette, title: str) -> Any:
-    text = {"labelColor": _css(c.text), "titleColor": _css(c.muted), "titleFontWeight": "normal", "labelLimit": 240}
-    heading = {"title": {"text": title, "anchor": "start", "fontSize": 14, "color": _css(c.text), "offset": 12}}
+    text = {
+        "labelColor": _css(c.text),
+        "titleColor": _css(c.muted),
+        "titleFontWeight": "normal",
+        "labelLimit": 240,
+    }
+    heading = {
+        "title": {"text": title, "anchor": "start", "fontSize": 14, "color": _css(c.text), "offset": 12}
+    }
     chart = chart.properties(padding=12, background=_css(c.page), **(heading if title else {}))
-    return chart.configure(font=FONT).configure_axis(**text, grid=False).configure_view(stroke=None).configure_legend(**text)
+    return (
+        chart.configure(font=FONT)
+        .configure_axis(**text, grid=False)
+        .configure_view(stroke=None)
+        .configure_legend(**text)
+    )
 
 
 def _style(c: Palette) -> str:

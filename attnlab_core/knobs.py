@@ -52,7 +52,9 @@ class Knob:
             return self._number(value)
         wanted = bool if self.kind == "bool" else str
         if not isinstance(value, wanted):
-            raise BadInput(f"{self.name} is {'true or false' if wanted is bool else 'a text'}, not {value!r}.")
+            raise BadInput(
+                f"{self.name} is {'true or false' if wanted is bool else 'a text'}, not {value!r}."
+            )
         return value
 
     def _number(self, value: Any) -> int | float:
@@ -61,7 +63,11 @@ class Knob:
             raise BadInput(f"{self.name} is a {'whole ' if whole else ''}number, not {value!r}.")
         low, high = self.low, self.high
         if not ((low is None or value >= low) and (high is None or value <= high)):
-            bounds = f"at least {low:g}" if high is None else f"from {'-∞' if low is None else f'{low:g}'} to {high:g}"
+            bounds = (
+                f"at least {low:g}"
+                if high is None
+                else f"from {'-∞' if low is None else f'{low:g}'} to {high:g}"
+            )
             raise BadInput(f"{self.name} is {bounds}, not {value!r}.")
         return int(value) if whole else float(value)
 
@@ -71,7 +77,8 @@ def knobs(thing: Callable[..., Any]) -> tuple[Knob, ...]:
 
     A parameter of another kind than a number, a truth value, a text or a choice is none: it is no thing to turn.
 
-    >>> def method(run, goal, *, layer: Annotated[int | None, Range(0)] = None): '''Do it.'''
+    >>> def method(run, goal, *, layer: Annotated[int | None, Range(0)] = None):
+    ...     '''Do it.'''
     >>> knobs(method)[0].kind, knobs(method)[0].optional
     ('int', True)
     """

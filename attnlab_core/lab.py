@@ -23,6 +23,7 @@ from attnlab_core.targets import Asked, masks, probabilities
 TASKS = {
     "ForSequenceClassification": "classification",
     "ForMaskedLM": "masked",
+    "WithLMHeadModel": "masked",
     "ForCausalLM": "causal",
     "LMHeadModel": "causal",
     "ForQuestionAnswering": "answering",
@@ -50,9 +51,16 @@ class Lab:
     """
 
     def __init__(
-        self, model: nn.Module, tokenizer: Any, *, name: str = "", revision: str | None = None, batch_size: int = 16
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        *,
+        name: str = "",
+        revision: str | None = None,
+        batch_size: int = 16,
     ) -> None:
-        self.model, self.tokenizer = model.eval(), tokenizer
+        self.model: Any = model.eval()
+        self.tokenizer = tokenizer
         self.config: Any = model.config
         self.name = name or type(model).__name__
         self.revision = revision
@@ -72,8 +80,13 @@ class Lab:
         if self.task != "classification":
             return ()
         names = {int(number): str(label) for number, label in self.config.id2label.items()}
-        if len(names) < 2 or getattr(self.config, "problem_type", None) == "regression":
+        kind = getattr(self.config, "problem_type", None)
+        if len(names) < 2 or kind == "regression":
             raise ModelRefused(f"{self.name} gives one number, not a choice of labels. Choose a classifier.")
+        if kind == "multi_label_classification":
+            raise ModelRefused(
+                f"{self.name} may give several labels at once. Choose a classifier that gives one."
+            )
         return tuple(names[k] for k in range(len(names)))
 
     @property
@@ -161,7 +174,9 @@ class Lab:
         logits, tape = self.forward([list(encoding.ids)], types=types, rows=[settled], keep=True)
         kept = logits[0].float().cpu()
         answers = probabilities(self.asked(encoding, kept))
-        return Run(self, prompt, encoding, kept, self._patterns(tape, encoding), answers, edits, tape.edited_calls)
+        return Run(
+            self, prompt, encoding, kept, self._patterns(tape, encoding), answers, edits, tape.edited_calls
+        )
 
     def asked(self, encoding: Encoding, logits: Float[Tensor, "place class"]) -> Asked:
         """What settling a target on a text needs to know."""
@@ -202,18 +217,30 @@ class Lab:
         inputs = self._inputs(ids, types)
         behind = None
         if any(edit.unmasked for row in rows for edit in row):
-            with torch.no_grad(), Surgery(self.calls, keep=True, sink=self.sink) as before:
-                self._outputs(inputs)
-            behind = before.visible
-            batch, n = inputs["input_ids"].shape
-            inputs["attention_mask"] = torch.zeros(batch, 1, n, n, device=self.device, dtype=self._dtype)
+            behind = self._lift_mask(inputs)
         table = self.model.get_input_embeddings().weight
-        swapped = None if embeddings is None else (table, embeddings)
+        swapped = None if embeddings is None else (table, inputs["input_ids"], embeddings)
         if len(rows) > 1 and all(row == rows[0] for row in rows):
             rows = rows[:1]
         tape = Surgery(self.calls, rows, keep=keep, sink=self.sink, embeddings=swapped, unmasked=behind)
         with torch.set_grad_enabled(grad), tape:
             return self._outputs(inputs), tape
+
+    def _lift_mask(self, inputs: dict[str, Any]) -> list[Tensor]:
+        """Give the model an all-zero mask, so that all scores come through; what was visible in each call."""
+        with torch.no_grad(), Surgery(self.calls, keep=True, sink=self.sink) as tape:
+            self._outputs(inputs)
+        batch, n = inputs["input_ids"].shape
+        inputs["attention_mask"] = torch.zeros(batch, 1, n, n, device=self.device, dtype=self._dtype)
+        try:
+            with torch.no_grad():
+                self._outputs(inputs)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ModelRefused(
+                f"{self.name} takes no mask of its own making, so scores behind the mask are not at hand. "
+                'Use minimum="visible" (for AtMan: variant="visible_min").'
+            ) from error
+        return tape.visible
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -222,7 +249,10 @@ class Lab:
     def _inputs(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None) -> dict[str, Any]:
         pad = next((n for n in (self._pad, self.tokenizer.pad_token_id) if n is not None), 0)
         longest = max(map(len, ids))
-        fill = lambda rows, value: torch.tensor([[*r, *[value] * (longest - len(r))] for r in rows], device=self.device)  # noqa: E731
+
+        def fill(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+            return torch.tensor([[*r, *[value] * (longest - len(r))] for r in rows], device=self.device)
+
         inputs: dict[str, Any] = {"input_ids": fill(ids, pad)}
         inputs["attention_mask"] = fill([[1] * len(row) for row in ids], 0)
         if types is not None:
@@ -253,9 +283,15 @@ class Lab:
         ids = self.tokenizer(CHECK_TEXT, verbose=False)["input_ids"]
         if len(ids) < 2:
             raise ModelRefused(f"{self.name}'s tokenizer makes no tokens of an English sentence.")
-        inputs = self._inputs([ids[: self.max_tokens or len(ids)]], None)
-        with torch.no_grad():
-            plain = self._outputs(inputs)
+        inputs = self._inputs([ids], None)
+        try:
+            with torch.no_grad():
+                plain = self._outputs(inputs)
+        except (
+            Exception
+        ) as error:  # any of many kinds; all mean that the model does not take its tokenizer's text
+            reason = " ".join(str(error).split())[:200]
+            raise ModelRefused(f"{self.name} cannot read its own tokenizer's text: {reason}") from error
         with torch.enable_grad(), Surgery(self.calls, keep=True, sink=self.sink) as tape:
             seen = self._outputs(inputs)
         if tape.seen != len(self.calls):
@@ -264,7 +300,9 @@ class Lab:
                 f'Load it with attn_implementation="eager"; if that was done, its attention cannot be held.'
             )
         if not torch.equal(plain, seen) and not torch.allclose(plain, seen, rtol=1e-5, atol=1e-5):
-            raise ModelRefused(f"{self.name} answers differently when it is watched, so nothing is to be learnt from it.")
+            raise ModelRefused(
+                f"{self.name} answers differently when it is watched, so nothing is to be learnt from it."
+            )
         last = next(k for k in reversed(range(len(self.calls))) if self.calls[k][0] != "cross")
         heads = max(w.shape[1] for w in tape.weights)
         if self.task != "classification":

@@ -14,13 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from attnlab_core.errors import BadInput, ModelNotFound, ModelRefused, UnknownName
 from attnlab_core.hub import WEIGHTS, fetch, first_line, quiet, refuse_weights
-from attnlab_core.lab import Lab
+
+if TYPE_CHECKING:
+    from attnlab_core.lab import Lab
 
 TASKS = {
     "classification": "AutoModelForSequenceClassification",
@@ -88,6 +90,8 @@ def load(
         ModelNotFound: no such model, no way to reach it, or not open to this user.
         ModelRefused: a model that is there and cannot be used: pickled weights, own code, no head for the task.
     """
+    from attnlab_core.lab import Lab
+
     name = os.fspath(name).strip()
     if task is not None and task not in TASKS:
         raise UnknownName(task, TASKS, "task")

@@ -89,7 +89,9 @@ class Encoding:
             place
             for place, token in enumerate(self.tokens)
             if (token.special and token.text == text)
-            or any(token.segment == seg and token.start < end and token.end > start for seg, start, end in spans)
+            or any(
+                token.segment == seg and token.start < end and token.end > start for seg, start, end in spans
+            )
         )
         if not found:
             shown = ", ".join(dict.fromkeys(word.text for word in self.words[:40]))
@@ -100,12 +102,14 @@ class Encoding:
         """This encoding with the tokens of a continuation after it."""
         first = len(self.words)
         tokens = [Token(t.strip() or t, segment=CONTINUATION, word=first + k) for k, t in enumerate(texts)]
-        words = [
-            Word(token.text, 0, 0, CONTINUATION, (len(self.ids) + k,)) for k, token in enumerate(tokens)
-        ]
+        words = [Word(token.text, 0, 0, CONTINUATION, (len(self.ids) + k,)) for k, token in enumerate(tokens)]
         types = None if self.types is None else (*self.types, *[self.types[-1]] * len(tokens))
         return replace(
-            self, ids=(*self.ids, *ids), types=types, tokens=(*self.tokens, *tokens), words=(*self.words, *words)
+            self,
+            ids=(*self.ids, *ids),
+            types=types,
+            tokens=(*self.tokens, *tokens),
+            words=(*self.words, *words),
         )
 
 
@@ -125,10 +129,10 @@ def encode(tokenizer: Any, prompt: Prompt) -> Encoding:
             tokens.append(Token(str(name), special=True))
             continue
         piece = texts[segment][start:end]
-        start += len(piece) - len(piece.lstrip()) if piece.strip() else 0  # byte-level pieces carry their space
-        word = _word_at(spans[segment], start)
+        spaces = len(piece) - len(piece.lstrip()) if piece.strip() else 0  # byte-level pieces carry their space
+        word = _word_at(spans[segment], start + spaces)
         members.setdefault((segment, word), []).append(place)
-        tokens.append(Token(piece.strip() or _blank(piece), start, end, False, segment, word))
+        tokens.append(Token(piece.strip() or _blank(piece), start + spaces, end, False, segment, word))
     words, numbers = [], {}
     for (segment, word), places in sorted(members.items(), key=lambda item: item[1][0]):
         start, end = spans[segment][word] if word >= 0 else (tokens[places[0]].start, tokens[places[0]].end)
@@ -164,8 +168,15 @@ def words_of(text: str) -> list[tuple[int, int]]:
 def _kind(text: str, place: int, letter: str) -> str:
     if letter.isspace():
         return " "
-    inner = letter in "'’" and 0 < place < len(text) - 1 and text[place - 1].isalnum() and text[place + 1].isalnum()
-    return "w" if inner or letter == "_" or letter.isalnum() or unicodedata.category(letter)[0] == "M" else "p"
+    inner = (
+        letter in "'’"
+        and 0 < place < len(text) - 1
+        and text[place - 1].isalnum()
+        and text[place + 1].isalnum()
+    )
+    return (
+        "w" if inner or letter == "_" or letter.isalnum() or unicodedata.category(letter)[0] == "M" else "p"
+    )
 
 
 def _word_at(spans: list[tuple[int, int]], start: int) -> int:

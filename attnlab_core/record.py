@@ -23,7 +23,8 @@ def header(run: Run) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in ("torch", "transformers")} | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in ("torch", "transformers")}
+        | {"python": platform.python_version()},
         "model": run.lab.summary(),
         "prompt": {"text": run.prompt.text, "second": run.prompt.second},
         "edits": [edit.to_json() for edit in run.edits],

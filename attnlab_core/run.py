@@ -125,7 +125,11 @@ class Run:
         given = next(part for part in (rows, ids, embeddings) if part is not None)
         count = len(given)
         size = count if grad else self.lab.batch_size
-        settled = [self.lab.settle(self.encoding, [*self.edits, *extra]) for extra in rows] if rows is not None else None
+        settled = (
+            [self.lab.settle(self.encoding, [*self.edits, *extra]) for extra in rows]
+            if rows is not None
+            else None
+        )
         if settled is None:
             settled = [self.lab.settle(self.encoding, self.edits)] * count
         found = []
@@ -169,7 +173,9 @@ class Run:
     def to_json(self) -> dict[str, Any]:
         """Tokens, probabilities and prediction in plain types."""
         return {
-            "tokens": [{"text": t.text, "start": t.start, "end": t.end, "special": t.special} for t in self.tokens],
+            "tokens": [
+                {"text": t.text, "start": t.start, "end": t.end, "special": t.special} for t in self.tokens
+            ],
             "probabilities": dict(self.probabilities),
             "prediction": self.prediction,
         }

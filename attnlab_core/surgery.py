@@ -41,8 +41,8 @@ class Surgery(TorchFunctionMode):
         keep: Keep the weights as they went on (after the edits) in `weights`, and what was visible in `visible`. Where
             gradients are on, the kept tensors are part of the graph.
         sink: The softmax has one more column than there are keys, a learned sink.
-        embeddings: The model's word-embedding table, and what to put in the place of its first look-up,
-            Float[Tensor, "batch token width"].
+        embeddings: The model's word-embedding table, the ids [batch, token] that the model is given, and what to put
+            in the place of the first look-up in the table, Float[Tensor, "batch token width"].
         unmasked: For models that were given an all-zero mask: what would have been visible in each call. The mask is
             then applied here, so that edits may read the scores behind it.
 
@@ -57,7 +57,7 @@ class Surgery(TorchFunctionMode):
         *,
         keep: bool = False,
         sink: bool = False,
-        embeddings: tuple[Tensor, Tensor] | None = None,
+        embeddings: tuple[Tensor, Tensor, Tensor] | None = None,
         unmasked: Sequence[Tensor] | None = None,
     ) -> None:
         super().__init__()
@@ -78,10 +78,14 @@ class Surgery(TorchFunctionMode):
         if func in _SOFTMAX and _is_attention(args, kwargs):
             return self._attend(func, args, kwargs)
         if self._embeddings is not None and func is functional.embedding:
-            table, replacement = self._embeddings
+            table, ids, replacement = self._embeddings
             if (args[1] if len(args) > 1 else kwargs["weight"]) is table:
                 self._embeddings = None
-                return replacement.to(table.dtype)
+                asked: Tensor = args[0] if args else kwargs["input"]
+                straight = asked.shape == ids.shape and torch.equal(asked, ids)
+                return (replacement if straight else replacement.transpose(0, 1)).to(
+                    table.dtype
+                )  # XLNet: tokens first
         return func(*args, **kwargs)
 
     def __exit__(
@@ -110,7 +114,7 @@ class Surgery(TorchFunctionMode):
                     'Use minimum="visible".'
                 )
             visible = self._unmasked[number].to(scores.device).expand_as(scores)
-            plain = functional.softmax(_hide(scores.float(), visible), -1).to(scores.dtype)
+            plain = functional.softmax(_hide(_exact(scores), visible), -1).to(scores.dtype)
         else:
             plain = func(*args, **kwargs)
         only = len(self._parts) == 1
@@ -160,7 +164,7 @@ def operate(
     acting = [(edit, mask) for edit, mask in zip(edits, masks, strict=True) if not edit.inert]
     if not acting:
         return plain, counts
-    work, weights = scores.float(), plain.float()
+    work, weights = _exact(scores), _exact(plain)
     if any(edit.unmasked for edit, _ in acting) and not bool((scores[..., :keys] > MASKED).all()):
         raise BadInput('minimum="all" needs the scores behind the mask. Use minimum="visible".')
     on_scores = [(edit, mask) for edit, mask in acting if edit.stage == "scores"]
@@ -179,7 +183,9 @@ def operate(
             changed = torch.cat((values, weights[..., keys:]), -1) if sink else values
             if edit.renormalise:
                 total = changed.sum(-1, keepdim=True)
-                changed = torch.where(total > 0, changed / total.clamp_min(torch.finfo(total.dtype).tiny), weights)
+                changed = torch.where(
+                    total > 0, changed / total.clamp_min(torch.finfo(total.dtype).tiny), weights
+                )
             weights = torch.where(mask.any(-1, keepdim=True), changed, weights)
     rows = touched.any(-1, keepdim=True)
     return torch.where(rows, weights.to(plain.dtype), plain), counts
@@ -193,11 +199,18 @@ def calls_of(config: Any) -> tuple[Call, ...]:
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     if getattr(config, "is_encoder_decoder", False):
         encoder = getattr(config, "encoder_layers", None) or config.num_hidden_layers
-        decoder = getattr(config, "decoder_layers", None) or getattr(config, "num_decoder_layers", None) or encoder
+        decoder = (
+            getattr(config, "decoder_layers", None) or getattr(config, "num_decoder_layers", None) or encoder
+        )
         pairs = [(part, layer) for layer in range(decoder) for part in ("decoder", "cross")]
         return (*(("encoder", layer) for layer in range(encoder)), *pairs)
     part = "decoder" if _is_decoder(text) else "encoder"
     return tuple((part, layer) for layer in range(text.num_hidden_layers))
+
+
+def _exact(values: Tensor) -> Tensor:
+    """Half precision widened to fp32; fp64 stays."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _hide(scores: Tensor, visible: Tensor) -> Tensor:

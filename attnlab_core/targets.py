@@ -122,7 +122,9 @@ def settle(target: Target, asked: Asked) -> Goal:
     if one.extra or other.extra:
         return replace(one, text=text, against=other)
     against = tuple(replace(pick, sign=-1) for pick in other.picks)
-    return replace(one, text=text, picks=one.picks + against, reads=tuple(dict.fromkeys(one.reads + other.reads)))
+    return replace(
+        one, text=text, picks=one.picks + against, reads=tuple(dict.fromkeys(one.reads + other.reads))
+    )
 
 
 def masks(tokenizer: Any, encoding: Encoding) -> tuple[int, ...]:
@@ -165,7 +167,9 @@ def best_spans(
     wanted = 1 if encoding.prompt.second is not None else 0
     inside = torch.tensor([token.segment == wanted for token in encoding.tokens])
     start, end = logits.float().softmax(-1)
-    joint = (start[:, None] * end[None, :]).triu().tril(LONGEST_SPAN - 1) * (inside[:, None] & inside[None, :])
+    joint = (start[:, None] * end[None, :]).triu().tril(LONGEST_SPAN - 1) * (
+        inside[:, None] & inside[None, :]
+    )
     top = joint.flatten().topk(min(most, int(inside.sum())))
     n = len(encoding.tokens)
     return [(k // n, k % n, v) for v, k in zip(top.values.tolist(), top.indices.tolist(), strict=True)]
@@ -179,6 +183,10 @@ def span_text(encoding: Encoding, start: int, end: int) -> str:
 
 def _label(of: Answer | None, _: Target, asked: Asked) -> Goal:
     known = {label.lower(): k for k, label in enumerate(asked.labels)}
+    if isinstance(of, tuple):
+        raise BadInput(
+            f"The target of a classifier is one of its labels ({', '.join(asked.labels)}), not {of!r}."
+        )
     if of is None:
         index = int(asked.logits[0].argmax())
     elif isinstance(of, int) or (isinstance(of, str) and of.isdecimal() and of not in known):
@@ -218,16 +226,22 @@ def _continuation(of: Answer | None, _: Target, asked: Asked) -> Goal:
 def _span(of: Answer | None, _: Target, asked: Asked) -> Goal:
     encoding = asked.encoding
     if of is None:
-        start, end, _ = best_spans(asked.logits, encoding, 1)[0]
+        start, end = best_spans(asked.logits, encoding, 1)[0][:2]
     elif isinstance(of, str):
         start, end = _occurrence(of, asked)
     elif isinstance(of, tuple) and len(of) == 2:
         start, end = of
         if not 0 <= start <= end < len(encoding.ids):
-            raise BadInput(f"A span is the first and the last token, from 0 to {len(encoding.ids) - 1}, not {of!r}.")
+            raise BadInput(
+                f"A span is the first and the last token, from 0 to {len(encoding.ids) - 1}, not {of!r}."
+            )
     else:
-        raise BadInput(f"The target of a question-answering model is an answer's text or two positions, not {of!r}.")
-    return Goal(span_text(encoding, start, end), (Pick(0, start), Pick(1, end)), tuple(dict.fromkeys((start, end))))
+        raise BadInput(
+            f"The target of a question-answering model is an answer's text or two positions, not {of!r}."
+        )
+    return Goal(
+        span_text(encoding, start, end), (Pick(0, start), Pick(1, end)), tuple(dict.fromkeys((start, end)))
+    )
 
 
 _SETTLERS = {"classification": _label, "masked": _word, "causal": _continuation, "answering": _span}
@@ -236,7 +250,9 @@ _SETTLERS = {"classification": _label, "masked": _word, "causal": _continuation,
 def _mask_place(asked: Asked, which: int) -> int:
     places = masks(asked.tokenizer, asked.encoding)
     if not places:
-        raise BadInput(f"The text has no mask. Write {asked.tokenizer.mask_token} where the model is to fill in a word.")
+        raise BadInput(
+            f"The text has no mask. Write {asked.tokenizer.mask_token} where the model is to fill in a word."
+        )
     if not 0 <= which < len(places):
         raise BadInput(f"The text has {len(places)} mask(s), counted from 0; there is no mask {which}.")
     return places[which]
@@ -247,7 +263,9 @@ def _single_token(word: str, tokenizer: Any) -> int:
         ids = tokenizer(spelling, add_special_tokens=False, verbose=False)["input_ids"]
         if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
             return ids[0]
-    raise BadInput(f"{word!r} is not one token for this model, so it cannot stand at one mask. Choose another word.")
+    raise BadInput(
+        f"{word!r} is not one token for this model, so it cannot stand at one mask. Choose another word."
+    )
 
 
 def _continuing(of: str | int, asked: Asked) -> Sequence[int]:

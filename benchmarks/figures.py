@@ -114,7 +114,9 @@ def accuracy(lab: al.Lab, path: Path, batch: int = 128) -> dict[str, float]:
         encodings = [lab.encode(text) for text, _ in part]
         types = None if encodings[0].types is None else [e.types or () for e in encodings]
         logits, _ = lab.forward([e.ids for e in encodings], types=types)
-        right += sum(int(g) == int(y) for g, (_, y) in zip(logits[:, 0].argmax(-1).tolist(), part, strict=True))
+        right += sum(
+            int(g) == int(y) for g, (_, y) in zip(logits[:, 0].argmax(-1).tolist(), part, strict=True)
+        )
     return {"rows": len(rows), "accuracy": round(right / len(rows), 4)}
 
 
@@ -125,7 +127,9 @@ def _cpuinfo() -> list[str]:
 
 def main() -> None:
     """Measure and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--model", default="sst2")
     args = parser.parse_args()
@@ -137,7 +141,10 @@ def main() -> None:
     found["method_seconds"] = seconds(run)
     found["attention_flow_against_networkx"] = flow_check(run)
     found["integrated_gradients"] = dict(al.attribute(run, "integrated_gradients").details)
-    found["positive_by_factor"] = {"nothing": sweep(lab, NOTHING, "nothing"), "not": sweep(lab, EXPECTED, "not")}
+    found["positive_by_factor"] = {
+        "nothing": sweep(lab, NOTHING, "nothing"),
+        "not": sweep(lab, EXPECTED, "not"),
+    }
     if args.data:
         found["sst2_dev"] = accuracy(lab, args.data / "sst2/dev.tsv")
     print(json.dumps(found, indent=2))

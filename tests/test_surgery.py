@@ -15,7 +15,7 @@ from attnlab_core.errors import BadInput, EditTouchedNothing, ModelRefused
 from attnlab_core.lab import Lab
 from attnlab_core.surgery import Surgery, calls_of
 from attnlab_core.testing import tiny_lab, tiny_model, tiny_tokenizer
-from tests.reach import DOUBLE, assert_hidden, built, logits_of, plain, surgery
+from tests.reach import DOUBLE, TEXT, assert_hidden, built, logits_of, plain, surgery
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2", "deberta-v2"])
@@ -189,13 +189,14 @@ def test_a_learned_sink_keeps_its_share_of_what_is_left():
     torch.testing.assert_close(after[0, :, :4, 7], expected[0, :, :4])
 
 
-def test_embeddings_can_be_put_in_place_of_the_look_up():
-    model, inputs = built("bert")
-    table = model.get_input_embeddings().weight
-    given = table[inputs["input_ids"]].detach().requires_grad_()
-    with Surgery(calls_of(model.config), [(DOUBLE,)], embeddings=(table, given)):
+@pytest.mark.parametrize("name", TEXT)
+def test_embeddings_can_be_put_in_place_of_the_look_up(name):
+    model, inputs = built(name)
+    table, ids = model.get_input_embeddings().weight, inputs["input_ids"]
+    given = table[ids].detach().requires_grad_()
+    with surgery(name, DOUBLE, embeddings=(table, ids, given)):
         logits = model(**inputs).logits
-    torch.testing.assert_close(logits, logits_of("bert", DOUBLE)[0])
+    torch.testing.assert_close(logits, logits_of(name, DOUBLE)[0])
     (gradient,) = torch.autograd.grad(logits.sum(), given)
     assert gradient.abs().sum() > 0
 

@@ -51,7 +51,7 @@ class Where:
             value = getattr(self, name)
             if value is None:
                 continue
-            value = (value,) if isinstance(value, int | str) else tuple(value)
+            value = tuple(value) if isinstance(value, list | tuple | range) else (value,)
             wanted = (int,) if name in ("layers", "heads") else (int, str)
             if not all(isinstance(one, wanted) and not isinstance(one, bool) for one in value):
                 kinds = "whole numbers" if len(wanted) == 1 else "positions (whole numbers) or words"
@@ -75,7 +75,11 @@ class Where:
 
     def covers(self, part: str, layer: int, only: bool) -> bool:
         """Whether a call is meant; `only` says that the model has no other part."""
-        meant = self.part == part if self.part else only or part == "encoder" or (part == "cross" and not self.queries)
+        meant = (
+            self.part == part
+            if self.part
+            else only or part == "encoder" or (part == "cross" and not self.queries)
+        )
         return meant and (self.layers is None or layer in self.layers)
 
     def cells(self, shape: tuple[int, int, int], device: torch.device) -> Bool[Tensor, "head query key"]:
@@ -84,7 +88,9 @@ class Where:
         for axis, places in enumerate((self.heads, self.queries, self.keys)):
             if places is not None:
                 line = torch.zeros(shape[axis], dtype=torch.bool, device=device)
-                line[torch.tensor([p for p in places if int(p) < shape[axis]], dtype=torch.long, device=device)] = True
+                line[
+                    torch.tensor([p for p in places if int(p) < shape[axis]], dtype=torch.long, device=device)
+                ] = True
                 chosen = chosen & line.view([-1 if k == axis else 1 for k in range(3)])
         return chosen
 
@@ -128,7 +134,9 @@ class Edit:
     @property
     def inert(self) -> bool:
         """Whether its values are those that change nothing; the weights then stay as they are, bit by bit."""
-        return bool(self.identity) and all(getattr(self, name) == value for name, value in self.identity.items())
+        return bool(self.identity) and all(
+            getattr(self, name) == value for name, value in self.identity.items()
+        )
 
     @property
     def unmasked(self) -> bool:
@@ -158,7 +166,11 @@ class Edit:
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if f.name != "where" and (value != f.default or f.name == "factor"):
-                said[f.name] = [list(v) if isinstance(v, tuple) else v for v in value] if isinstance(value, tuple) else value
+                said[f.name] = (
+                    [list(v) if isinstance(v, tuple) else v for v in value]
+                    if isinstance(value, tuple)
+                    else value
+                )
         where = self.where.to_json()
         return said | ({"where": where} if where else {})
 

@@ -98,7 +98,9 @@ class Suppress(Edit):
         return least + by * (values - least)
 
 
-def factors(cosines: Float[Tensor, "token token"], chosen: set[int], factor: float, least: float) -> dict[int, float]:
+def factors(
+    cosines: Float[Tensor, "token token"], chosen: set[int], factor: float, least: float
+) -> dict[int, float]:
     """The factor of every token that is at least `least` like one of `chosen`: 1 - (1 - factor)·cosine.
 
     The chosen ones get `factor` itself, a cosine outside 0 to 1 means no change, and of several the smallest counts.

@@ -117,12 +117,15 @@ def attribute(run: Run, method: str, target: Target | Answer | None = None, **pa
     asked = run.with_continuation(goal)
     found: Found = function(asked, goal, **values)
     scores, notes = found.scores.detach().double().cpu(), found.notes
+    aggregation, details = found.aggregation, found.details
     if goal.against is not None:
         if found.signed:
             other: Found = function(run.with_continuation(goal.against), goal.against, **values)
             size = len(run.tokens)
             scores = scores[:size] - other.scores.detach().double().cpu()[:size]
-            asked = run
+            asked, details = run, {"for": dict(found.details), "against": dict(other.details)}
+            aggregation = f"{aggregation} From this the same for {goal.against.text!r} is subtracted."
+            notes = tuple(dict.fromkeys((*notes, *other.notes)))
         else:
             notes = (
                 *notes,
@@ -132,7 +135,7 @@ def attribute(run: Run, method: str, target: Target | Answer | None = None, **pa
     encoding = asked.encoding
     return Attribution(
         method, title(function), scores, encoding.tokens, encoding.words, goal.text, values, seconds, found.signed,
-        found.aggregation, found.details, notes,
+        aggregation, details, notes,
     )  # fmt: skip
 
 

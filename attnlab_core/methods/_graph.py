@@ -111,16 +111,16 @@ class _Graph:
         self.starts = np.concatenate([(level + 1) * n + queries for level, (queries, _) in enumerate(below)])
         self.ends = np.concatenate([level * n + keys for level, (_, keys) in enumerate(below)])
         self.capacity = np.concatenate([shares[level][edges] for level, edges in enumerate(below)])
-        size = (len(shares) + 1) * n
+        self.size = (len(shares) + 1) * n
         whole = np.rint(self.capacity * SCALE).astype(np.int32)
-        self.edges = csr_array((whole, (self.starts, self.ends)), shape=(size, size))
+        self.edges = csr_array((whole, (self.starts, self.ends)), shape=(self.size, self.size))
 
     def cut(self, sink: int) -> tuple[float, str]:
         """Return the value of the minimum cut between the source and input token `sink`, and the side it lies on."""
         sent = maximum_flow(self.edges, self.source, sink).flow
         spare = self.edges - sent
         spare.eliminate_zeros()
-        reached = np.zeros(self.edges.shape[0], dtype=bool)
+        reached = np.zeros(self.size, dtype=bool)
         found, _ = breadth_first_order(spare, self.source)
         reached[found] = True
         crossing = reached[self.starts] & ~reached[self.ends]

@@ -57,13 +57,11 @@ def atman(
     """
     causal, where = run.pattern.causal, None if layer is None else (layer,)
     notes = ()
-    if variant == "official" and bool(run.pattern.visible.all()):
-        variant, notes = (
-            "visible_min",
-            ("Nothing is masked in this run, so official and visible_min are the same.",),
-        )
-    elif variant == "official":
+    if variant == "official" and not bool(run.pattern.visible.all()):
         notes = ("This variant uses scores that the mask hides, so later tokens change the result.",)
+    elif variant == "official":
+        variant = "visible_min"
+        notes = ("Nothing is masked in this run, so official and visible_min are the same.",)
     # A causal model never sees what comes after the answer's place: those chunks score 0.
     chunks = [chunk for chunk in _chunks(run, unit, delimiter) if not causal or chunk[0] <= max(goal.reads)]
     turn_down = partial(Suppress, factor=factor, similarity=similarity, **FORMS[variant])

@@ -58,8 +58,8 @@ def integrated_gradients(
         return values
 
     with torch.no_grad():
-        ends = from_embeddings(run, goal, quantity, torch.cat([inputs, blanks])).double()
-    change = float(ends[0] - ends[1])
+        text, empty = (float(from_embeddings(run, goal, quantity, end)) for end in (inputs, blanks))
+    change = text - empty
     # Half precision leaves a gap that no number of steps closes.
     most = MOST if next(run.lab.model.parameters()).dtype in (torch.float32, torch.float64) else steps
     taken = steps

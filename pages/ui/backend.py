@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT = "sst2"
 MODELS_KEPT = 3
 BYTES_KEPT = 256 * 2**20
-UNSEEN = 20.0
+UNSEEN = 45.0
 """Seconds after which work that no page asks about any more is stopped."""
 
 T = TypeVar("T")

@@ -1,0 +1,189 @@
+"""The app in a real browser: the main job, cold deep links, two visitors, a phone, and no request to anywhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
+REQUIRED = "1" in (os.environ.get("CI_BROWSER"), os.environ.get("ATTNLAB_REQUIRE_BROWSER"))
+PATIENCE = 120_000
+"""Milliseconds; a busy machine imports slowly, and speed is measured elsewhere."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving():
+    """A fresh server; yields its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def address():
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        if REQUIRED:
+            pytest.fail("Chromium is not installed, and the browser tests are required here.")
+        pytest.skip("Chromium is not installed.")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visitor(browser):
+    """Opens a page as a new visitor; every request it makes is looked at in the end."""
+    contexts, requests = [], []
+
+    def open_(url: str, **settings):
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    outside = [url for url in requests if not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url)]
+    assert not outside
+
+
+def verdict(page) -> str:
+    return page.locator(".al-verdict").first.inner_text()
+
+
+def changed(page, before: str) -> str:
+    """The verdict once it is another one."""
+    page.wait_for_function("old => document.querySelector('.al-verdict')?.innerText !== old", arg=before)
+    return verdict(page)
+
+
+def test_the_main_job(address, visitor):
+    """Open, see the finding, type a sentence, double the attention on a word, see the verdict move."""
+    page = visitor(address)
+    page.wait_for_selector(".al-verdict")
+    assert page.locator(".al-row").count() == 5
+    page.get_by_text("Live", exact=True).wait_for()
+    assert "was" in verdict(page)
+    box = page.get_by_label("Sentence")
+    before = verdict(page)
+    box.fill("The movie was not as bad as I expected.")
+    box.press("Enter")
+    page.get_by_role("button", name="expected", exact=True).wait_for()
+    plain = changed(page, before)
+    page.get_by_role("button", name="not", exact=True).click()
+    doubled = changed(page, plain)
+    assert re.search(r"\d+\.\d %", plain)
+    assert re.search(r"[+−]\d+\.\d points", doubled)
+    page.locator(".al-row .al-words").nth(4).wait_for()
+    assert page.locator(".al-row").count() == 5
+
+
+@pytest.mark.parametrize("name", ["start", "compare", "manipulate", "models"])
+def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
+    with serving() as fresh:
+        page = visitor(fresh + ("" if name == "start" else name))
+        page.get_by_role("heading", level=1).wait_for()
+        page.get_by_role("link", name="Manipulate").first.wait_for()
+        if name != "models":
+            page.wait_for_selector(".al-verdict")
+        assert page.locator("[data-testid=stException]").count() == 0
+        assert "AttentionLab" in page.title()
+
+
+def test_two_visitors_see_their_own_numbers(address, visitor):
+    links = [f"{address}manipulate?w={word}" for word in ("nothing", "dislike")]
+    pages = [visitor(link) for link in links]
+    for page in pages:
+        page.get_by_text("attention calls were edited").wait_for()
+    first = [verdict(page) for page in pages]
+    assert first[0] != first[1]
+    for page in reversed(pages):
+        page.get_by_role("tab", name="Command line").click()
+    for page, said, word in zip(pages, first, ("nothing", "dislike"), strict=True):
+        assert verdict(page) == said
+        assert f'"keys": ["{word}"]' in page.locator("[data-testid=stCode]").nth(1).inner_text()
+
+
+def test_a_shared_link_reopens_the_state(address, visitor):
+    page = visitor(f"{address}manipulate?w=nothing")
+    page.get_by_text("attention calls were edited").wait_for()
+    said = verdict(page)
+    page.get_by_role("button", name="Share").click()
+    link = page.locator("[data-testid=stPopoverBody] code").inner_text()
+    again = visitor(link)
+    again.get_by_text("attention calls were edited").wait_for()
+    assert verdict(again) == said
+
+
+def test_a_figure_is_downloaded(address, visitor):
+    page = visitor(f"{address}compare")
+    page.get_by_role("heading", name="All scores").wait_for()
+    page.get_by_role("button", name="Download").nth(1).click()
+    for kind, begins in (("SVG", b"<svg"), ("PNG", b"\x89PNG"), ("CSV", b"\xef\xbb\xbf"), ("JSON", b"{")):
+        with page.expect_download() as caught:
+            page.get_by_role("button", name=kind, exact=True).click()
+        assert Path(caught.value.path()).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["", "compare", "manipulate?w=nothing", "models"])
+def test_a_phone_never_scrolls_sideways(name, address, visitor):
+    text = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen is nothing to dislike, said everybody who went there."
+    page = visitor(f"{address}{name}", viewport={"width": 390, "height": 844})
+    page.get_by_role("heading", level=1).wait_for()
+    if name != "models":
+        page.wait_for_selector(".al-verdict")
+        box = page.get_by_label("Sentence" if name == "" else "Text", exact=name != "")
+        box.fill(text)
+        box.press("Control+Enter")
+        page.get_by_role("button", name="everybody").wait_for() if name != "compare" else page.wait_for_timeout(3000)
+    widths = page.evaluate(
+        "() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return [m.scrollWidth - m.clientWidth, document.documentElement.scrollWidth - window.innerWidth] }"
+    )
+    assert max(widths) <= 0
