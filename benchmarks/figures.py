@@ -26,6 +26,26 @@ from attnlab_core.methods import methods
 from attnlab_core.surgery import Surgery
 
 NOTHING, EXPECTED = "There is nothing to dislike here.", "The movie was not as bad as I expected."
+PROBES = (
+    ("The film is good.", "positive"),
+    ("The film is not good.", "negative"),
+    ("The film is not bad.", "positive"),
+    ("The film is not bad at all.", "positive"),
+    ("I can't say that the film is bad.", "positive"),
+    ("Not only is it funny, it is moving.", "positive"),
+    ("Hardly a dull moment.", "positive"),
+    ("It is hardly a masterpiece.", "negative"),
+    ("There is nothing to dislike here.", "positive"),
+    ("There is nothing to like here.", "negative"),
+    ("Nobody will regret seeing it.", "positive"),
+    ("I would have loved it if it were an hour shorter.", "negative"),
+    ("It could have been great.", "negative"),
+    ("Far from perfect, yet I was never bored.", "positive"),
+    ("My phone died during the film, which was the best part.", "negative"),
+    ("The soup was cold and the waiter was rude.", "negative"),
+    ("The parcel arrived a day early, in one piece.", "positive"),
+    ("The meeting is at ten.", "neither"),
+)
 FACTORS = (0, 0.25, 0.5, 1, 2, 4, 8)
 
 
@@ -104,6 +124,14 @@ def flow_check(run: al.Run) -> dict[str, float]:
     return {"largest_difference": gap, "networkx_seconds_over_ours": round(took / ours.seconds, 1)}
 
 
+def probes(lab: al.Lab) -> list[dict[str, Any]]:
+    """Single sentences that try what such models get wrong: P(positive), and the answer a reader would give."""
+    return [
+        {"text": text, "reader": reader, "positive": round(lab.run(text).probabilities["positive"], 2)}
+        for text, reader in PROBES
+    ]
+
+
 def accuracy(lab: al.Lab, path: Path, batch: int = 128) -> dict[str, float]:
     """Accuracy on `sentence<TAB>label` rows, counted through the library."""
     rows = [line.rsplit("\t", 1) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
@@ -145,6 +173,7 @@ def main() -> None:
         "nothing": sweep(lab, NOTHING, "nothing"),
         "not": sweep(lab, EXPECTED, "not"),
     }
+    found["probes"] = probes(lab)
     if args.data:
         found["sst2_dev"] = accuracy(lab, args.data / "sst2/dev.tsv")
     print(json.dumps(found, indent=2))

@@ -5,9 +5,10 @@
 DATA is a folder with `sst2/train.tsv` and `sst2/dev.tsv` (`sentence<TAB>label`); ENCODER a folder with
 all-MiniLM-L6-v2. The run keeps its state in `--work` and goes on from there when it is started again.
 
-What is trained: all weights, in bf16 autocast, with AdamW, linear warm-up and decay. Every batch goes through
-twice under different dropout, and the two answers are pulled together (R-Drop, Liang et al., NeurIPS 2021).
-The weights that ship are an exponential moving average over the steps.
+Two teachers are trained by different settings, then the model that ships, on the labels and on the teachers' mean
+probabilities (Furlanello et al., Born-Again Networks, ICML 2018). All weights are trained, in bf16 autocast, with AdamW,
+linear warm-up and decay. Every batch goes through twice under different dropout, and the two answers are pulled
+together (R-Drop, Liang et al., NeurIPS 2021). What is kept is an exponential moving average of the weights.
 
 What is measured: SST-2's training set holds sentences *and the phrases they are made of*, so a random split shares
 phrases between its two sides. The whole sentences of `dev.tsv` are therefore measured apart, after every phrase of
@@ -21,6 +22,7 @@ import json
 import random
 import re
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,35 @@ from transformers import (
 )
 
 Row = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How one model is trained.
+
+    Attributes:
+        epochs: Passes over the training set.
+        lr: The head's learning rate; `decay` is a layer's over that of the layer above.
+        alpha: Weight of the agreement between the two dropout passes.
+        hide: Share of the tokens that are masked at random.
+        length: Power of its length by which a row counts, so that sentences outweigh short phrases.
+        soft: Weight of the teachers' probabilities against the labels.
+        seed: Of the order, the dropout and the new head.
+    """
+
+    epochs: int
+    lr: float
+    decay: float
+    alpha: float = 1.0
+    hide: float = 0.0
+    length: float = 0.0
+    soft: float = 0.0
+    seed: int = 1
+
+
+TEACHERS = (Settings(epochs=4, lr=6e-5, decay=1.0, seed=1), Settings(epochs=1, lr=1.5e-4, decay=0.8, seed=11))
+STUDENT = Settings(epochs=3, lr=1e-4, decay=0.9, alpha=0.5, hide=0.05, length=0.3, soft=0.6, seed=21)
+BATCH, EVERY, MEMORY = 32, 5, 0.99  # rows a step; steps between, and memory of, updates of the moving average
 TYPICAL = 12  # tokens of a row
 LABELS = {0: "negative", 1: "positive"}
 
@@ -79,23 +110,6 @@ def pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:
     }
 
 
-@torch.no_grad()
-def measure(model: nn.Module, ids: list[list[int]], labels: list[int]) -> dict[str, float]:
-    """Accuracy, and the mean negative log-probability of the right label in nats."""
-    model.eval()
-    right, loss = 0, 0.0
-    order = sorted(range(len(ids)), key=lambda k: len(ids[k]))
-    for at in range(0, len(order), 128):
-        group = order[at : at + 128]
-        logits, wanted = (
-            model(**pad([ids[k] for k in group])).logits,
-            torch.tensor([labels[k] for k in group]),
-        )
-        right += int((logits.argmax(-1) == wanted).sum())
-        loss += float(nn.functional.cross_entropy(logits, wanted, reduction="sum"))
-    return {"accuracy": round(right / len(ids), 4), "nll": round(loss / len(ids), 4)}
-
-
 def groups(model: PreTrainedModel, lr: float, decay: float) -> list[dict[str, Any]]:
     """Parameter groups: the learning rate falls by `decay` a layer from the head down; no weight decay on vectors."""
     depth = model.config.num_hidden_layers
@@ -110,115 +124,111 @@ def groups(model: PreTrainedModel, lr: float, decay: float) -> list[dict[str, An
     ]
 
 
-def step_loss(
-    model: nn.Module,
-    batch: dict[str, torch.Tensor],
-    labels: torch.Tensor,
-    args: argparse.Namespace,
-    mask: int,
-) -> torch.Tensor:
-    """Cross entropy of two dropout passes plus `args.alpha` times their symmetric KL divergence.
+@torch.no_grad()
+def answers(model: nn.Module, ids: list[list[int]]) -> torch.Tensor:
+    """Log-probabilities [row, label], in batches of rows of similar length."""
+    model.eval()
+    found = torch.zeros(len(ids), len(LABELS))
+    order = sorted(range(len(ids)), key=lambda k: len(ids[k]))
+    for at in range(0, len(order), 128):
+        part = order[at : at + 128]
+        found[part] = model(**pad([ids[k] for k in part])).logits.float().log_softmax(-1)
+    return found
 
-    Each pass sees other words: a share `args.hide` of the tokens (none of the ends) is replaced by the mask token.
-    A row counts by its length to the power `args.length`, so that sentences outweigh short phrases.
-    """
+
+def measure(model: nn.Module, ids: list[list[int]], labels: list[int]) -> dict[str, float]:
+    """Accuracy, and the mean negative log-probability of the right label in nats."""
+    found, wanted = answers(model, ids), torch.tensor(labels)
+    right = (found.argmax(-1) == wanted).float().mean()
+    return {"accuracy": round(float(right), 4), "nll": round(float(nn.functional.nll_loss(found, wanted)), 4)}
+
+
+def step_loss(
+    model: nn.Module, batch: dict[str, torch.Tensor], wanted: torch.Tensor, how: Settings, mask: int
+) -> torch.Tensor:
+    """Cross entropy of two dropout passes with the wanted probabilities, plus `how.alpha` times their symmetric KL."""
     twice = {name: value.repeat(2, 1) for name, value in batch.items()}
     ids, real = twice["input_ids"], twice["attention_mask"].bool()
-    inner = (
-        real & (torch.arange(ids.shape[1]) > 0) & (torch.arange(ids.shape[1]) < real.sum(1, keepdim=True) - 1)
-    )
-    twice["input_ids"] = ids.masked_fill(inner & (torch.rand(ids.shape) < args.hide), mask)
+    place = torch.arange(ids.shape[1])
+    inner = (place > 0) & (place < real.sum(1, keepdim=True) - 1)
+    twice["input_ids"] = ids.masked_fill(inner & (torch.rand(ids.shape) < how.hide), mask)
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(**twice).logits
-    log_p = logits.float().log_softmax(-1)
-    one, two = log_p.chunk(2)
+    one, two = logits.float().log_softmax(-1).chunk(2)
     apart = (one.exp() * (one - two)).sum(-1) + (two.exp() * (two - one)).sum(-1)
-    counts = batch["attention_mask"].sum(1).float() ** args.length
-    loss = nn.functional.nll_loss(log_p, labels.repeat(2), reduction="none").view(2, -1).mean(0)
-    return ((loss + args.alpha * 0.5 * apart) * counts).mean() / TYPICAL**args.length
+    loss = -(wanted * (one + two) / 2).sum(-1)
+    counts = batch["attention_mask"].sum(1).float() ** how.length
+    return ((loss + how.alpha * 0.5 * apart) * counts).mean() / TYPICAL**how.length
 
 
-def train(args: argparse.Namespace) -> None:
-    """Run or resume the training and write the checkpoint and `training.json` beside it."""
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    dev, full = read(args.data / "sst2/dev.tsv"), read(args.data / "sst2/train.tsv")
-    sentences = whole_sentences(dev, full)
-    rows = without_phrases_of(full, sentences)
-    print(
-        f"{len(full)} training rows, {len(rows)} without phrases of the {len(sentences)} held-out sentences",
-        flush=True,
-    )
-    tokenizer = AutoTokenizer.from_pretrained(args.encoder)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        args.encoder, num_labels=2, id2label=LABELS, label2id={v: k for k, v in LABELS.items()}
-    )
-    encode = lambda part: tokenizer([text for text, _ in part], truncation=True, max_length=128)["input_ids"]  # noqa: E731
-    ids, labels = encode(rows), [label for _, label in rows]
-    plan = [group for epoch in range(args.epochs) for group in batches(ids, args.batch, args.seed + epoch)]
-    optimiser = torch.optim.AdamW(groups(model, args.lr, args.decay), fused=True)
+class Data:
+    """The rows as token ids: for training, and the two sets that are measured."""
+
+    def __init__(self, folder: Path, tokenizer: Any) -> None:
+        dev, full = read(folder / "sst2/dev.tsv"), read(folder / "sst2/train.tsv")
+        sentences = whole_sentences(dev, full)
+        rows = without_phrases_of(full, sentences)
+        print(
+            f"{len(full)} rows, {len(rows)} without phrases of {len(sentences)} held-out sentences",
+            flush=True,
+        )
+        self.mask = tokenizer.mask_token_id
+        self.train, self.dev, self.sentences = (
+            (
+                tokenizer([t for t, _ in part], truncation=True, max_length=128)["input_ids"],
+                [y for _, y in part],
+            )
+            for part in (rows, dev, sentences)
+        )
+
+
+def fit(
+    model: PreTrainedModel, data: Data, how: Settings, work: Path, soft: torch.Tensor | None = None
+) -> Any:
+    """Train or resume, and return the averaged model; `soft` are the teachers' probabilities [row, label]."""
+    ids, labels = data.train
+    hard = nn.functional.one_hot(torch.tensor(labels), len(LABELS)).float()
+    wanted = hard if soft is None else how.soft * soft + (1 - how.soft) * hard
+    plan = [group for epoch in range(how.epochs) for group in batches(ids, BATCH, how.seed + epoch)]
+    optimiser = torch.optim.AdamW(groups(model, how.lr, how.decay), fused=True)
     schedule = get_linear_schedule_with_warmup(optimiser, int(0.06 * len(plan)), len(plan))
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(args.ema)
-    )
+    memory = torch.optim.swa_utils.get_ema_multi_avg_fn(MEMORY)
+    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=memory)
     parts = {"model": model, "average": average, "optimiser": optimiser, "schedule": schedule}
-    state, start = args.work / "state.pt", 0
-    args.work.mkdir(parents=True, exist_ok=True)
+    state, start = work / "state.pt", 0
+    work.mkdir(parents=True, exist_ok=True)
     if state.exists():
         saved = torch.load(state, weights_only=True)
         start = saved.pop("step")
         for name, part in parts.items():
             part.load_state_dict(saved[name])
         print(f"going on from step {start}", flush=True)
-    measured = {
-        "dev": (encode(dev), [y for _, y in dev]),
-        "sentences": (encode(sentences), [y for _, y in sentences]),
-    }
     began = time.time()
     for step in range(start, len(plan)):
         model.train()
-        torch.manual_seed(args.seed * 1_000_003 + step)  # dropout is the same after a resume
+        torch.manual_seed(how.seed * 1_000_003 + step)  # dropout is the same after a resume
         group = plan[step]
-        batch, wanted = pad([ids[k] for k in group]), torch.tensor([labels[k] for k in group])
-        loss = step_loss(model, batch, wanted, args, tokenizer.mask_token_id)
+        loss = step_loss(model, pad([ids[k] for k in group]), wanted[group], how, data.mask)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         optimiser.zero_grad(set_to_none=True)
-        average.update_parameters(model)
         done = step + 1
+        if done % EVERY == 0:
+            average.update_parameters(model)
         if done % 500 == 0 or done == len(plan):
             torch.save(
                 {"step": done} | {name: part.state_dict() for name, part in parts.items()}, f"{state}.new"
             )
             Path(f"{state}.new").rename(state)
-            figures = measure(average.module, *measured["sentences"])
-            print(
-                f"step {done}/{len(plan)} loss {loss.item():.3f} {figures} {time.time() - began:.0f} s",
-                flush=True,
-            )
-    final: Any = average.module
-    figures: dict[str, Any] = {name: measure(final, *what) for name, what in measured.items()}
-    figures |= {
-        "dev_rows": len(dev),
-        "sentence_rows": len(sentences),
-        "train_rows": len(rows),
-        "steps": len(plan),
-    }
-    figures |= {
-        "settings": {
-            k: getattr(args, k) for k in ("epochs", "batch", "lr", "decay", "alpha", "hide", "length", "ema", "seed")
-        }
-    }
-    print(json.dumps(figures, indent=2))
-    final.half().save_pretrained(args.out)
-    tokenizer.save_pretrained(args.out)
-    (args.out / "training.json").write_text(json.dumps(figures, indent=2) + "\n")
+            figures = f"{measure(average.module, *data.sentences)} {time.time() - began:.0f} s"
+            print(f"step {done}/{len(plan)} loss {loss.item():.3f} {figures}", flush=True)
+    return average.module
 
 
 def main() -> None:
-    """Read the command line and train."""
+    """Train the teachers, then the model that ships; write it with `training.json` beside it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -226,21 +236,42 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("training/runs/sst2"))
     parser.add_argument("--out", type=Path, default=Path("attnlab_core/checkpoints/sst2"))
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=6e-5)
-    parser.add_argument(
-        "--alpha", type=float, default=1.0, help="weight of the agreement between the two dropout passes"
-    )
-    parser.add_argument(
-        "--decay", type=float, default=0.8, help="learning rate of a layer over that of the one above"
-    )
-    parser.add_argument("--hide", type=float, default=0.1, help="share of tokens that are masked at random")
-    parser.add_argument("--length", type=float, default=0.0, help="power of its length by which a row counts")
-    parser.add_argument("--ema", type=float, default=0.998)
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    train(parser.parse_args())
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)  # moments of rare words' embeddings fade to denormals, which are slow
+    tokenizer = AutoTokenizer.from_pretrained(args.encoder)
+    data = Data(args.data, tokenizer)
+
+    def fresh(folder: Path, seed: int) -> Any:
+        torch.manual_seed(seed)  # of the new head
+        names = {"id2label": LABELS, "label2id": {label: number for number, label in LABELS.items()}}
+        return AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=2, dtype=torch.float32, **names
+        )
+
+    soft = torch.zeros(len(data.train[0]), len(LABELS))
+    for number, how in enumerate(TEACHERS):
+        folder = args.work / f"teacher-{number}"
+        if not (folder / "config.json").exists():
+            fit(fresh(args.encoder, how.seed), data, how, folder).save_pretrained(folder)
+        teacher = fresh(folder, how.seed)
+        print(f"teacher {number}: {measure(teacher, *data.sentences)}", flush=True)
+        soft += answers(teacher, data.train[0]).exp() / len(TEACHERS)
+    final = fit(fresh(args.encoder, STUDENT.seed), data, STUDENT, args.work, soft)
+    figures = {
+        "dev": {"rows": len(data.dev[0])} | measure(final, *data.dev),
+        "sentences": {"rows": len(data.sentences[0])} | measure(final, *data.sentences),
+        "training": {
+            "rows": len(data.train[0]),
+            "teachers": [asdict(how) for how in TEACHERS],
+            "model": asdict(STUDENT),
+        },
+    }
+    print(json.dumps(figures, indent=2))
+    final.half().save_pretrained(args.out)
+    tokenizer.save_pretrained(args.out)
+    (args.out / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
