@@ -18,19 +18,25 @@ if TYPE_CHECKING:
     from attnlab_core.targets import Target
     from pages.ui.backend import Job
 
-OWN, NONE = "the model's own answer", "nothing in particular"
+OWN, NONE = "its own answer", "no contrast"
 
 
 def target_of(lab: Lab, run: Run) -> Target | None:
     """What is to be explained, and as opposed to what."""
     from attnlab_core.targets import Target
 
-    words = {"masked": "a word at the mask", "causal": "a text that goes on", "answering": "a piece of the context"}
+    words = {
+        "masked": "a word at the mask",
+        "causal": "a text that goes on",
+        "answering": "a piece of the context",
+    }
     answers = [answer for answer in run.probabilities if answer.strip()]
     more: dict[str, Any] = {"accept_new_options": lab.task != "classification", "bind": "query-params"}
     about = f"Choose, or type {words[lab.task]}." if lab.task in words else None
     of = st.selectbox("Explain", [OWN, *answers], key="target", help=about, **more)
-    than = st.selectbox("rather than", [NONE, *answers], key="rather", help="The difference of the two is explained.", **more)
+    than = st.selectbox(
+        "Rather than", [NONE, *answers], key="rather", help="The difference of the two is explained.", **more
+    )
     if of in (OWN, None) and than in (NONE, None):
         return None
     return Target(run.prediction if of in (OWN, None) else of, None if than in (NONE, None) else than)
@@ -46,7 +52,9 @@ def choose() -> dict[str, dict[str, Any]]:
     names = [*(n for n in panels.FIVE if n in known), *(n for n in known if n not in panels.FIVE)]
     labels = {title(known[name]): name for name in names}
     five = [label for label, name in labels.items() if name in panels.FIVE]
-    chosen = st.pills("Methods", list(labels), selection_mode="multi", default=five, key="m", bind="query-params", wrap=True)
+    chosen = st.pills(
+        "Methods", list(labels), selection_mode="multi", default=five, key="m", bind="query-params", wrap=True
+    )
     todo: dict[str, dict[str, Any]] = {}
     with st.expander("What the methods do, and their settings", icon=":material/tune:"):
         for label in (label for label in labels if label in chosen):
@@ -68,7 +76,9 @@ def draw(job: Job, run: Run, view: dict[str, Any]) -> None:
         f"What speaks for “{target}”", "explanations", lambda: charts.score_chart(frame, title=run.prompt.text[:90]), frame,
         lambda: record.of_attributions(run, found),
     )  # fmt: skip
-    strips = charts.word_strips(frame, notes=panels.remarks(found), missing=panels.missing_from(job), dark=dark)
+    strips = charts.word_strips(
+        frame, notes=panels.remarks(found), missing=panels.missing_from(job), dark=dark
+    )
     kinds = {"signed": any(a.signed for a in found), "unsigned": any(not a.signed for a in found)}
     st.html(charts.legend(target, **kinds, dark=dark) + strips)
     if not len(frame):
@@ -76,7 +86,11 @@ def draw(job: Job, run: Run, view: dict[str, Any]) -> None:
     if len(found) > 1:
         agreement(frame, run, found, dark)
     panels.heading(
-        "All scores", "scores", lambda: charts.score_chart(frame), charts.shares(frame), lambda: record.of_attributions(run, found)
+        "All scores",
+        "scores",
+        lambda: charts.score_chart(frame),
+        charts.shares(frame),
+        lambda: record.of_attributions(run, found),
     )
     st.html(charts.score_table(frame, seconds={a.method: a.seconds for a in found}, dark=dark))
 
@@ -110,8 +124,12 @@ with controls:
         target = target_of(lab, run)
     todo = choose()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        by = st.segmented_control("Show", ["words", "tokens"], default="words", required=True, key="by", bind="query-params")
-        specials = st.toggle("Special tokens", False, key="specials", bind="query-params", disabled=by == "words")
+        by = st.segmented_control(
+            "Show", ["words", "tokens"], default="words", required=True, key="by", bind="query-params"
+        )
+        specials = st.toggle(
+            "Special tokens", False, key="specials", bind="query-params", disabled=by == "words"
+        )
         first = st.toggle(
             "First token", True, key="first", bind="query-params",
             help="Attention that has nothing to do tends to rest on the first token and on special ones.",
@@ -122,5 +140,9 @@ with results:
     if not todo:
         widgets.say("info", "Choose at least one method.")
         st.stop()
-    view = {"by": "token" if by == "tokens" else "word", "specials": specials and by == "tokens", "first": first}
+    view = {
+        "by": "token" if by == "tokens" else "word",
+        "specials": specials and by == "tokens",
+        "first": first,
+    }
     panels.explain(Question(name, run.prompt, (), target), todo, lambda job: draw(job, run, view))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from attnlab_core import charts
 from attnlab_core.errors import AttentionLabError
 from pages.ui import links, panels, shell, state, widgets
 from pages.ui.backend import Question
@@ -28,14 +27,21 @@ def current(lab: Lab, run: Run) -> Edit | None:
     known, words = catalog("attnlab_core.edits"), run.encoding.words
     texts = [word.text for word in words]
     chosen = widgets.words_box("Words that get more or less attention", texts, "w")
-    op = st.selectbox("What happens to them", list(known), format_func=lambda name: title(known[name]), key="op")
+    op = st.selectbox(
+        "What happens to them",
+        list(known),
+        format_func=lambda name: title(known[name]),
+        key="op",
+    )
     values = widgets.knobs_of(known[op], f"e.{op}")
     with st.expander("Where: layers, heads, and who attends", icon=":material/layers:"):
         layers = several("Layers", range(lab.layers), "layers", "all layers")
         heads = several("Heads", range(lab.heads), "heads", "all heads")
         labels = widgets.unique(texts)
-        queries = several("Words that attend", range(len(words)), "q", "all words and special tokens", labels.__getitem__)
-    st.caption(widgets.plain(caption(known[op])))
+        queries = several(
+            "Words that attend", range(len(words)), "q", "all words and special tokens", labels.__getitem__
+        )
+    widgets.small(caption(known[op]))
     if not chosen:
         return None
     where = Where(
@@ -47,7 +53,9 @@ def current(lab: Lab, run: Run) -> Edit | None:
 
 def several(label: str, options: Any, key: str, all_of: str, shown: Any = str) -> tuple[int, ...] | None:
     """Some of the options, or None for all of them."""
-    chosen = st.multiselect(label, list(options), placeholder=all_of, key=key, format_func=shown, persist_state="session")
+    chosen = st.multiselect(
+        label, list(options), placeholder=all_of, key=key, format_func=shown, persist_state="session"
+    )
     return tuple(chosen) or None
 
 
@@ -81,7 +89,7 @@ def take_along(name: str, run: Run, edits: list[Edit]) -> None:
         command += ["--edit", json.dumps(edit, ensure_ascii=False)]
     st.header("Take it along", anchor=False)
     as_json, as_command, as_python = st.tabs(["JSON", "Command line", "Python"])
-    as_json.code(json.dumps(said, ensure_ascii=False, indent=1), language="json", wrap_lines=True)
+    as_json.code(json.dumps(said, ensure_ascii=False), language="json", wrap_lines=True)
     as_command.code(shlex.join(command), language="bash", wrap_lines=True)
     as_python.code(
         f"import attnlab_core as al\n\nrun = al.load({name!r}).run(al.Prompt({run.prompt.text!r}, {run.prompt.second!r}))\n"
@@ -89,20 +97,6 @@ def take_along(name: str, run: Run, edits: list[Edit]) -> None:
         wrap_lines=True,
     )
     widgets.share("manipulate", **widgets.in_link(), e=links.pack(said))
-
-
-def moved(before: Run, after: Run | None) -> None:
-    """Where the attention is, before and after, in one layer."""
-    st.header("Where the attention goes", anchor=False)
-    layers, heads = before.pattern.weights.shape[:2]
-    with st.container(horizontal=True):
-        layer = st.selectbox("Layer", range(layers), layers - 1, key="layer", width=140, persist_state="session")
-        options = [None, *range(heads)]
-        head = st.selectbox(
-            "Head", options, key="head", width=220, persist_state="session",
-            format_func=lambda h: "mean of all heads" if h is None else str(h),
-        )  # fmt: skip
-    panels.attention_maps(before, after, layer, head)
 
 
 shell.ensure(__file__)
@@ -121,18 +115,20 @@ with controls:
         edit = current(lab, run)
         if edit is not None:
             edits = [*edits, edit]
-            st.button("Keep this edit and add another", on_click=keep, args=(edit.to_json(),), icon=":material/add:")
+            st.button(
+                "Keep this edit and add another", on_click=keep, args=(edit.to_json(),), icon=":material/add:"
+            )
         after = state.backend().run(Question(name, run.prompt, tuple(edits))) if edits else None
     except AttentionLabError as error:
         widgets.say("error", widgets.told(error))
 with results:
     with st.container(border=True):
         if not edits:
-            widgets.say("info", "Choose a word on the left: it then gets twice the attention, until you say otherwise.")
-        panels.answer(run, after)
-        st.html(charts.text_strip(panels.words(run), marked=panels.marks(run, edits), dark=state.dark()))
-        if after is not None:
-            st.caption(f"{after.edited_calls} of {len(lab.calls)} attention calls were edited.")
-    moved(run, after)
+            widgets.say(
+                "info",
+                "Choose a word on the left: it then gets twice the attention, until you say otherwise.",
+            )
+        panels.answer(run, after, edits if after is not None else ())
     if after is not None:
         take_along(name, run, edits)
+panels.attention_maps(run, after)

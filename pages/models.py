@@ -39,19 +39,34 @@ def show(card: Card) -> None:
         st.markdown(widgets.plain(card.summary))
         st.markdown(widgets.plain(facts(card)))
         with st.container(horizontal=True):
-            for page, label, icon in (("compare", "Compare explanations", "compare_arrows"), ("manipulate", "Edit its attention", "tune")):
-                st.page_link(shell.page(page), label=label, icon=f":material/{icon}:", query_params={"model": card.name})
-        with st.expander("Model card: data, licence, accuracy, known failures", icon=":material/description:"):
+            for page, label, icon in (
+                ("compare", "Compare explanations", "compare_arrows"),
+                ("manipulate", "Edit its attention", "tune"),
+            ):
+                st.page_link(
+                    shell.page(page),
+                    label=label,
+                    icon=f":material/{icon}:",
+                    query_params={"model": card.name},
+                )
+        with st.expander(
+            "Model card: data, licence, accuracy, known failures", icon=":material/description:"
+        ):
             body = re.sub(r"\A---\n.*?\n---\n", "", card.text, flags=re.DOTALL)
             st.markdown(re.sub(r"^(#+) ", r"##\1 ", body, flags=re.MULTILINE))
 
 
 shell.ensure(__file__)
 st.title("Models", anchor=False)
-st.markdown("These come with the app and need no network. Each has a card that says what it was made from and where it fails.")
+st.markdown(
+    "These come with the app and need no network. Each has a card that says what it was made from and where it fails."
+)
 cards = shipped()
 if not cards:
-    widgets.say("warning", "No model is shipped with this copy. Name a folder or a Hub id in the box “Model” of the other pages.")
+    widgets.say(
+        "warning",
+        "No model is shipped with this copy. Name a folder or a Hub id in the box “Model” of the other pages.",
+    )
 for card in cards.values():
     show(card)
 st.header("Any other model", anchor=False)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 pytestmark = pytest.mark.pages
+
+ROOT = Path(__file__).resolve().parents[1]
 
 NASTY = "<b>bold</b> **stars** `tick` $x$ :red[y] [a](http://b.c) 🙂 مرحبا ’quoted’ <script>alert(1)</script>"
 
@@ -50,7 +53,7 @@ def backend(labs, monkeypatch):
 
 
 def visit(page: str, backend, *, wait: bool = True, **query: str | list[str]) -> AppTest:
-    at = AppTest.from_file("app.py", default_timeout=60)
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     for key, value in query.items():
         at.query_params[key] = value
     at.switch_page(f"pages/{page}.py").run()
@@ -91,10 +94,15 @@ def test_every_page_is_drawn(page, backend):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_script_draws_the_frame_when_it_is_reached_by_itself(page, backend):
-    at = AppTest.from_file(f"pages/{page}.py", default_timeout=60).run()
+    at = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60).run()
     assert not at.exception, at.exception[0].stack_trace
     assert len(at.title) == 1
-    assert {link.proto.label for link in at.sidebar.get("page_link")} >= {"Start", "Compare", "Manipulate", "Models"}
+    assert {link.proto.label for link in at.sidebar.get("page_link")} >= {
+        "Start",
+        "Compare",
+        "Manipulate",
+        "Models",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -132,13 +140,15 @@ def test_own_sentence_and_a_doubled_word_move_the_verdict(backend):
     before = shown(settle(at))
     assert "edited" not in before
     pills = at.button_group(key="w")
-    pills.set_value([pills.options[1].content]).run()
+    pills.set_value([pills.options[1]]).run()
     assert "edited" in shown(at)
     assert "Live" in "".join(badge.value for badge in at.markdown)
 
 
 @pytest.mark.parametrize("page", ["start", "compare", "manipulate"])
-@pytest.mark.parametrize("text", [NASTY, "🙂", "שלום עולם", "x " * 4000, "a\n\nb", "as good as it gets, as ever"])
+@pytest.mark.parametrize(
+    "text", [NASTY, "🙂", "שלום עולם", "x " * 4000, "a\n\nb", "as good as it gets, as ever"]
+)
 def test_any_text_is_shown_as_text(page, text, backend):
     at = visit(page, backend, text=text)
     assert "<script>" not in shown(at)
@@ -162,7 +172,7 @@ def test_compare_shows_every_method_of_the_catalogue(backend):
 
     at = visit("compare", backend)
     pills = at.button_group(key="m")
-    labels = [option.content for option in pills.options]
+    labels = list(pills.options)
     assert sorted(labels) == sorted(title(method) for method in methods().values())
     pills.set_value(labels).run()
     page = shown(settle(at))
@@ -200,9 +210,9 @@ def test_manipulate_says_what_it_did(backend):
     at = visit("manipulate", backend, w="nothing")
     assert "edited" in shown(at)
     code = "\n".join(block.value for block in at.code)
-    assert '"keys": [\n   "nothing"' in code
+    assert '"keys": ["nothing"]' in code
     assert "python -m attnlab_core run --model sst2" in code
-    assert any("attention calls were edited" in caption.value for caption in at.caption)
+    assert "attention calls were edited" in shown(at)
 
 
 def test_edits_in_a_link_are_reopened(backend):
@@ -215,7 +225,8 @@ def test_edits_in_a_link_are_reopened(backend):
     at = visit("manipulate", backend, e=links.pack(edits))
     assert at.button_group(key="w").value == ["nothing"]
     assert at.multiselect(key="layers").value == [1]
-    assert json.loads(at.code[-3].value)[1] == {"op": "scale", "factor": 3.0, "where": {"layers": [1], "keys": ["nothing"]}}
+    said = next(json.loads(block.value) for block in at.code if block.value.startswith("["))
+    assert said[1] == {"op": "scale", "factor": 3.0, "where": {"layers": [1], "keys": ["nothing"]}}
     assert at.session_state["kept"] == [edits[0]]
 
 
@@ -225,7 +236,9 @@ def test_a_damaged_link_starts_the_page_clean(link, backend):
     assert not at.error
 
 
-@pytest.mark.parametrize("said", [7, {"op": "scale"}, [{"op": "nosuch"}], [{"op": "scale", "where": {"keys": ["absent"]}}], [3]])
+@pytest.mark.parametrize(
+    "said", [7, {"op": "scale"}, [{"op": "nosuch"}], [{"op": "scale", "where": {"keys": ["absent"]}}], [3]]
+)
 def test_a_link_whose_edits_do_not_fit_is_explained(said, backend):
     from pages.ui import links
 
@@ -285,7 +298,15 @@ class TestCharts:
 
         texts = ["<i>as</i>", "good", "<i>as</i>"]
         rows = [
-            {"method": m, "label": m.upper(), "position": k, "text": t, "special": False, "score": s, "signed": m == "a"}
+            {
+                "method": m,
+                "label": m.upper(),
+                "position": k,
+                "text": t,
+                "special": False,
+                "score": s,
+                "signed": m == "a",
+            }
             for m, scores in {"a": (0.5, -1.0, 0.0), "b": (0.2, 0.1, 0.4), "c": (0.0, 0.0, 0.0)}.items()
             for k, (t, s) in enumerate(zip(texts, scores, strict=True))
         ]
@@ -318,15 +339,15 @@ class TestCharts:
 
     @pytest.mark.parametrize("dark", [False, True])
     def test_words_can_be_read_on_every_colour(self, dark):
-        from attnlab_core import charts
+        from attnlab_core.charts import _colours as charts
 
         c = charts.palette(dark)
         for signed in (False, True):
             for step in range(-100 if signed else 0, 101):
-                paper = charts._mix(step / 100, signed, c)
-                light, deep = sorted((charts._light(paper), charts._light(charts._ink(paper))), reverse=True)
+                paper = charts.mix(step / 100, signed, c)
+                light, deep = sorted((charts.light(paper), charts.light(charts.ink(paper))), reverse=True)
                 assert (light + 0.05) / (deep + 0.05) >= 4.5
-        assert charts._mix(0, True, c) == charts._mix(0, False, c) == c.page
+        assert charts.mix(0, True, c) == charts.mix(0, False, c) == c.page
 
     def test_pictures_are_made_without_a_network(self, frame):
         from attnlab_core import charts
@@ -340,7 +361,13 @@ class TestCharts:
     def test_a_probability_is_never_rounded_to_certainty(self):
         from attnlab_core.charts import percent
 
-        assert [percent(p) for p in (0.0, 1e-6, 0.5, 1 - 1e-6, 1.0)] == ["0.0 %", "< 0.1 %", "50.0 %", "> 99.9 %", "100.0 %"]
+        assert [percent(p) for p in (0.0, 1e-6, 0.5, 1 - 1e-6, 1.0)] == [
+            "0.0 %",
+            "< 0.1 %",
+            "50.0 %",
+            "> 99.9 %",
+            "100.0 %",
+        ]
 
 
 def test_words_are_named_as_places():
@@ -355,7 +382,9 @@ def test_shared_modules_import_nothing_heavy():
     import sys
 
     code = "import sys, pages.ui.shell, attnlab_core.charts, pages.ui.panels; print({'torch','transformers','captum'} & {*sys.modules})"
-    made = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    made = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
     assert made.stdout.strip().splitlines()[-1] == "set()"
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Hashable, Mapping
 
     from attnlab_core.edits import Edit
     from attnlab_core.lab import Lab
@@ -115,7 +115,9 @@ class Backend:
             if name not in self._loads:
                 self._loads[name] = self._loader.submit(self._load, name, self._delay)
                 self._delay = 0.0
-                for old in [n for n, f in self._loads.items() if f.done() and n not in (name, DEFAULT)][:-MODELS_KEPT]:
+                for old in [n for n, f in self._loads.items() if f.done() and n not in (name, DEFAULT)][
+                    :-MODELS_KEPT
+                ]:
                     del self._loads[old]
                     self._memo.drop(old)
             self._loads.move_to_end(name)
@@ -145,11 +147,14 @@ class Backend:
         def watch(done: int, total: int) -> None:
             self.progress[name] = done / max(total, 1)
 
-        with watching(watch):
-            lab = load(name)
-        self.progress.pop(name, None)
-        gc.collect()
-        gc.freeze()  # Streamlit collects after every rerun, and would walk through all of torch each time
+        gc.disable()  # the imports make half a million objects that stay; looking through them costs a quarter of the time
+        try:
+            with watching(watch):
+                lab = load(name)
+        finally:
+            gc.enable()
+            self.progress.pop(name, None)
+        gc.freeze()  # and no later collection walks through all of torch
         return lab
 
     def run(self, question: Question) -> Run:
@@ -206,7 +211,7 @@ class Backend:
                     return
                 except AttentionLabError as error:
                     job.failed[method] = str(error)
-                except Exception as error:  # one method's failure must not take the others along
+                except Exception as error:  # noqa: BLE001 - one method's failure must not take the others along
                     job.failed[method] = f"{type(error).__name__}: {error}".splitlines()[0]
         finally:
             job.running = False
@@ -221,4 +226,11 @@ def load(name: str) -> Lab:
 
 
 def _key(question: Question, method: str, params: Mapping[str, Any]) -> tuple[Hashable, ...]:
-    return (question.model, question.prompt, question.edits, question.target, method, tuple(sorted(params.items())))
+    return (
+        question.model,
+        question.prompt,
+        question.edits,
+        question.target,
+        method,
+        tuple(sorted(params.items())),
+    )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from attnlab_core.run import Run
     from pages.ui.backend import Job, Question
 
+MOST_TOKENS = 48
 FIVE = ("raw_attention", "attention_rollout", "attention_flow", "atman", "integrated_gradients")
 
 
@@ -47,7 +48,11 @@ def _look(job: Job, draw: Callable[[Job], None], began: bool) -> None:
 
 
 def heading(
-    title: str, name: str, chart: Callable[[], alt.TopLevelMixin], frame: pd.DataFrame, document: Callable[[], dict[str, Any]]
+    title: str,
+    name: str,
+    chart: Callable[[], alt.TopLevelMixin],
+    frame: pd.DataFrame,
+    document: Callable[[], dict[str, Any]],
 ) -> None:
     """A heading with the menu of downloads of the figure below it."""
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
@@ -56,18 +61,27 @@ def heading(
             widgets.downloads(name, chart, frame, document)
 
 
-def answer(before: Run, after: Run | None = None) -> None:
+def answer(before: Run, after: Run | None = None, edits: Sequence[Edit] = ()) -> None:
     """The model's answer, and with an edited run what it was before, with the downloads of the figure."""
     from attnlab_core import record
 
     dark, new = state.dark(), None if after is None else after.probabilities
     st.html(charts.verdict(before.probabilities, new, dark=dark))
+    if edits:
+        st.html(charts.text_strip(words(before), marked=marks(before, edits), dark=dark))
     st.html(charts.probability_bars(before.probabilities, new, dark=dark))
     frame = before.to_frame() if after is None else before.to_frame().merge(
         after.to_frame(), "outer", on="answer", suffixes=("_before", "_after"), sort=False
     )  # fmt: skip
     document = (lambda: record.of_run(before)) if after is None else (lambda: record.of_run(after, before))
-    widgets.downloads("answer", lambda: charts.probability_chart(before.probabilities, new), frame, document)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        calls = len(before.lab.calls)
+        widgets.small(
+            "" if after is None else f"{after.edited_calls} of {calls} attention calls were edited."
+        )
+        widgets.downloads(
+            "answer", lambda: charts.probability_chart(before.probabilities, new), frame, document
+        )
 
 
 def frame_of(job: Job, by: str, specials: bool, first: bool) -> pd.DataFrame:
@@ -88,7 +102,13 @@ def missing_from(job: Job) -> dict[str, str]:
     labels = {name: title(methods()[name]) for name, _ in job.todo if name not in job.found}
     return {
         label: job.failed.get(name)
-        or (f"computing, {job.progress:.0%}" if job.running and name == job.current else "waiting" if job.running else "stopped")
+        or (
+            f"computing, {job.progress:.0%}"
+            if job.running and name == job.current
+            else "waiting"
+            if job.running
+            else "stopped"
+        )
         for name, label in labels.items()
     }
 
@@ -98,37 +118,93 @@ def remarks(found: Sequence[Attribution]) -> dict[str, str]:
     return {a.method: " ".join((a.aggregation, *(f"Mind: {note}" for note in a.notes))) for a in found}
 
 
-def attention_maps(before: Run, after: Run | None, layer: int, head: int | None) -> None:
-    """Heat maps of one layer: as it is, edited, and the change."""
-    plain = attention_frame(before, layer, head)
-    texts = [token.text for token in before.tokens]
-    maps = [("As it is", plain, False)]
-    if after is not None:
-        edited = attention_frame(after, layer, head)
-        change = edited.assign(weight=edited["weight"] - plain["weight"])
-        maps += [("Edited", edited, False), ("Change", change, True)]
-    top = max(float(frame["weight"].max()) for _, frame, signed in maps if not signed)
-    columns = st.columns(len(maps) if after is not None else [1, 1, 1], gap="small")
-    for column, (title, frame, signed) in zip(columns, maps, strict=False):
-        reach = max(float(frame["weight"].abs().max()), 1e-6) if signed else top
-        chart = charts.attention_chart(frame, texts, signed=signed, top=reach, dark=state.dark(), title=title)
+def attention_maps(before: Run, after: Run | None) -> None:
+    """Heat maps of one layer, which can be chosen: as it is, edited, and the change."""
+    layers, heads = before.pattern.weights.shape[:2]
+    title = st.container()
+    with st.container(horizontal=True):
+        layer = st.selectbox(
+            "Layer", range(layers), layers - 1, key="layer", width=130, persist_state="session"
+        )
+        head = st.selectbox(
+            "Head",
+            ["mean of all heads", *map(str, range(heads))],
+            key="head",
+            width=230,
+            persist_state="session",
+        )
+    table = attention_frame(before, after, layer, None if head.startswith("mean") else int(head))
+    texts, shown = [token.text for token in before.tokens], sorted({*table["query"], *table["key"]})
+    if len(shown) < len(texts):
+        widgets.small(
+            f"The {len(shown)} tokens that get the most attention, of {len(texts)}; the CSV has all that is drawn."
+        )
+    names = (
+        {"before": "As it is"}
+        if after is None
+        else {"before": "As it is", "after": "Edited", "change": "Change"}
+    )
+    top = float(table[[name for name in names if name != "change"]].max(axis=None))
+    maps = {}
+    for column, (name, heading) in zip(st.columns(3, gap="small"), names.items(), strict=False):
+        reach = max(float(table[name].abs().max()), 1e-6) if name == "change" else top
+        maps[name] = charts.attention_chart(
+            table.assign(weight=table[name]),
+            texts,
+            signed=name == "change",
+            top=reach,
+            dark=state.dark(),
+            title=heading,
+        )
+        size = {"width": "container", "height": 150 + 22 * len(shown)}
         with column:
             st.altair_chart(
-                chart.properties(width="container", height=60 + 20 * min(len(texts), 40)),
+                maps[name].properties(**size),
                 theme=None,
-                alt=f"{title}: attention of layer {layer}, {'mean of all heads' if head is None else f'head {head}'}",
+                alt=f"{heading}: attention of layer {layer}, {head}",
             )
+    with title:
+        heading_of_maps(maps, table, before)
 
 
-def attention_frame(run: Run, layer: int, head: int | None) -> pd.DataFrame:
-    """One layer's attention, of one head or the mean over heads: columns query, key, weight."""
+def heading_of_maps(maps: dict[str, Any], table: pd.DataFrame, before: Run) -> None:
+    import altair as alt
+
+    heading(
+        "Where the attention goes", "attention", lambda: _side_by_side(alt, maps), table,
+        lambda: {"model": before.lab.summary(), "text": before.prompt.text, "cells": table.to_dict("records")},
+    )  # fmt: skip
+
+
+def _side_by_side(alt: Any, maps: dict[str, Any]) -> Any:
+    bare = []
+    for chart in maps.values():
+        copy = chart.copy()
+        copy.config = copy.padding = copy.background = alt.Undefined
+        bare.append(copy)
+    first = next(iter(maps.values()))
+    whole = alt.hconcat(*bare).resolve_scale(color="independent")
+    whole.config, whole.padding, whole.background = first.config, first.padding, first.background
+    return whole
+
+
+def attention_frame(before: Run, after: Run | None, layer: int, head: int | None) -> pd.DataFrame:
+    """One layer's attention, of one head or the mean over heads; of long texts the most attended tokens only."""
+    import numpy as np
     import pandas as pd
 
-    weights = run.pattern.weights[layer]
-    table = (weights.mean(0) if head is None else weights[head]).numpy()
-    size = len(table)
-    rows = [(q, k, float(table[q, k])) for q in range(size) for k in range(size)]
-    return pd.DataFrame(rows, columns=["query", "key", "weight"])
+    tables = {}
+    for name, run in (("before", before), ("after", after)):
+        if run is not None:
+            weights = run.pattern.weights[layer]
+            tables[name] = (weights.mean(0) if head is None else weights[head]).double().numpy()
+    got = np.maximum.reduce([table.sum(0) for table in tables.values()])
+    kept = np.sort(np.argsort(-got, kind="stable")[:MOST_TOKENS])
+    query, key = (axis.ravel() for axis in np.meshgrid(kept, kept, indexing="ij"))
+    frame = pd.DataFrame({"query": query, "key": key})
+    for name, table in tables.items():
+        frame[name] = table[query, key].round(6)
+    return frame if after is None else frame.assign(change=(frame["after"] - frame["before"]).round(6))
 
 
 def words(run: Run) -> list[tuple[int, str]]:
@@ -140,7 +216,9 @@ def marks(run: Run, edits: Sequence[Edit]) -> dict[int, str]:
     """The words whose attention is edited: first position → `×2` or the edit's name."""
     marked: dict[int, list[str]] = {}
     for edit in edits:
-        keys = set(edit.settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity).where.keys or ())
+        keys = set(
+            edit.settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity).where.keys or ()
+        )
         factor = getattr(edit, "factor", None)
         for word in run.encoding.words:
             if keys & set(word.positions):

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pages.ui import backend, panels, state
 from pages.ui.backend import DEFAULT
+from pages.ui.finding import FACTORS, WORD
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
-
-FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
-WORD = "nothing"
 
 
 def finding(lab: Lab) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import state
+from pages.ui import state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,7 @@ def main(entries: Sequence[Entry], alone: str | None = None) -> None:
         st.markdown("#### AttentionLab")
         for entry in entries:
             st.page_link(page(entry.name), label=entry.title, icon=entry.icon)
+        widgets.small("Attention is not an explanation by itself. What you type stays with this server.")
     token = _ROUTED.set(True)
     try:
         chosen.run()
@@ -67,6 +68,9 @@ def ensure(file: str) -> None:
     On a fresh server Streamlit answers the first visit to `/compare` by running `pages/compare.py` by itself.
     """
     if not _ROUTED.get():
-        me, entry = Path(file).resolve(), Path(getattr(sys.modules["__main__"], "__file__", "") or "").resolve()
+        me, entry = (
+            Path(file).resolve(),
+            Path(getattr(sys.modules["__main__"], "__file__", "") or "").resolve(),
+        )
         main(importlib.import_module("app").PAGES, alone=me.stem if me == entry else None)
         st.stop()

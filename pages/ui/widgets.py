@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from contextlib import suppress
 from functools import partial
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from attnlab_core.knobs import Knob
     from attnlab_core.lab import Lab
-    from attnlab_core.run import Run
     from attnlab_core.prompt import Encoding, Prompt, Word
+    from attnlab_core.run import Run
 
 MOST_LETTERS = 20_000
 FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 100.0)
@@ -39,6 +40,14 @@ def say(kind: str, text: str) -> None:
     """One line of `error`, `warning` or `info`, shown as it stands."""
     icons = {"error": ":material/error:", "warning": ":material/warning:", "info": ":material/info:"}
     getattr(st, kind)(plain(text), icon=icons[kind])
+
+
+def small(text: str) -> None:
+    """Small print, as it stands; darker than Streamlit's own, which is hard to read."""
+    from attnlab_core import charts
+
+    red, green, blue = charts.palette(state.dark()).muted
+    st.html(f"<p style='font-size:.88rem;margin:0;color:rgb({red},{green},{blue})'>{html.escape(text)}</p>")
 
 
 def told(error: BaseException) -> str:
@@ -69,12 +78,23 @@ def places(encoding: Encoding, words: Sequence[Word]) -> tuple[int | str, ...]:
     return tuple(named)
 
 
-def words_box(label: str, texts: Sequence[str], key: str, default: Sequence[str] = (), **more: Any) -> list[int]:
+def words_box(
+    label: str, texts: Sequence[str], key: str, default: Sequence[str] = (), **more: Any
+) -> list[int]:
     """Words to click on; the numbers of those that are chosen."""
     labels = unique(texts)
     shown = {plain(text): number for number, text in enumerate(labels)}
     start = [plain(text) for text in default if text in labels]
-    chosen = st.pills(label, list(shown), selection_mode="multi", default=start, key=key, bind="query-params", wrap=True, **more)
+    chosen = st.pills(
+        label,
+        list(shown),
+        selection_mode="multi",
+        default=start,
+        key=key,
+        bind="query-params",
+        wrap=True,
+        **more,
+    )
     return sorted(shown[text] for text in chosen)
 
 
@@ -85,9 +105,11 @@ def model() -> str:
     """The name of the chosen model; a box that also takes a Hub id or a folder."""
     from attnlab_core.models import shipped
 
+    typed = state.get("model") or st.query_params.get("model")
+    names = dict.fromkeys([*shipped(), *([] if shipped() else [DEFAULT]), *([typed] if typed else [])])
     chosen = st.selectbox(
         "Model",
-        [*shipped()] or [DEFAULT],
+        list(names),
         accept_new_options=True,
         key="model",
         bind="query-params",
@@ -103,12 +125,15 @@ def ready(name: str) -> Lab:
 
     backend = state.backend()
     if not (name == DEFAULT or name in shipped() or backend.asked(name)):
-        say("info", f"{name} is not one of the shipped models. It is read from its folder or fetched from the Hub.")
+        say(
+            "info",
+            f"{name} is not one of the shipped models. It is read from its folder or fetched from the Hub.",
+        )
         if not st.button(f"Load {plain(name)}", key="load", type="primary", icon=":material/download:"):
             st.stop()
     try:
         lab = backend.ready(name)
-    except Exception as error:  # whatever went wrong in loading is one line here
+    except Exception as error:  # noqa: BLE001 - whatever went wrong in loading is one line here
         say("error", told(error))
         st.button("Try again", on_click=partial(backend.forget, name), icon=":material/refresh:")
         st.stop()
@@ -146,7 +171,9 @@ def sample_box(lab: Lab) -> None:
             state.put("second", known.get(text) or "")
             state.put("sample", None)
 
-    st.selectbox("Samples", list(known), index=None, placeholder="Try one of these", key="sample", on_change=take)
+    st.selectbox(
+        "Samples", list(known), index=None, placeholder="Try one of these", key="sample", on_change=take
+    )
 
 
 def second_box(lab: Lab) -> None:
@@ -154,7 +181,9 @@ def second_box(lab: Lab) -> None:
     if lab.task == "answering":
         st.text_area("Context in which the answer stands", key="second", bind="query-params", height=100)
     elif lab.task == "classification" and (state.get("second") or st.query_params.get("second")):
-        st.text_area("Second text (leave empty for single texts)", key="second", bind="query-params", height=68)
+        st.text_area(
+            "Second text (leave empty for single texts)", key="second", bind="query-params", height=68
+        )
 
 
 def asked(lab: Lab) -> Prompt | None:
@@ -214,7 +243,9 @@ def turn(knob: Knob, key: str, **more: Any) -> Any:
         value = None if knob.default is None else kind(knob.default)
         if kind is int:
             return st.number_input(label, low, high, value, step=1, placeholder="automatic", **kept)
-        return st.number_input(label, low, high, value, step=0.1, format="%.2f", placeholder="automatic", **kept)
+        return st.number_input(
+            label, low, high, value, step=0.1, format="%.2f", placeholder="automatic", **kept
+        )
     return st.text_input(label, str(knob.default or ""), **kept)
 
 
@@ -246,7 +277,10 @@ def restore(things: Mapping[str, Callable[..., Any]], values: Any, prefix: str) 
 
 
 def downloads(
-    name: str, chart: Callable[[], alt.TopLevelMixin], frame: pd.DataFrame, document: Callable[[], dict[str, Any]]
+    name: str,
+    chart: Callable[[], alt.TopLevelMixin],
+    frame: pd.DataFrame,
+    document: Callable[[], dict[str, Any]],
 ) -> None:
     """A menu with the figure as SVG and PNG and its numbers as CSV and JSON; nothing is made before it is asked for."""
     from attnlab_core import charts

@@ -1,0 +1,54 @@
+"""Charts: a frame in, an HTML figure or an Altair chart out. For a page and for a notebook; knows no web framework.
+
+A *score frame* has one row for each method and word: `method`, `label`, `position`, `text`, `special`, `score`, `signed`.
+Every method is drawn on one scale, as the share of its own strongest word: `signed` methods from -1 (purple) over
+white to +1 (orange), the others from 0 (white) to 1 (blue). Numbers stand beside the colours, which are safe for
+colour-blind readers. Words are kept apart by their position, never by their text, and are always escaped.
+"""
+
+from __future__ import annotations
+
+from attnlab_core.charts._colours import duration, palette, percent
+from attnlab_core.charts._figures import (
+    Figure,
+    agreement_table,
+    legend,
+    probability_bars,
+    score_table,
+    text_strip,
+    verdict,
+    word_strips,
+)
+from attnlab_core.charts._files import (
+    agreement_chart,
+    attention_chart,
+    png,
+    probability_chart,
+    score_chart,
+    svg,
+)
+from attnlab_core.charts._frames import rank_agreement, score_frame, shares, strongest
+
+__all__ = [
+    "Figure",
+    "agreement_chart",
+    "agreement_table",
+    "attention_chart",
+    "duration",
+    "legend",
+    "palette",
+    "percent",
+    "png",
+    "probability_bars",
+    "probability_chart",
+    "rank_agreement",
+    "score_chart",
+    "score_frame",
+    "score_table",
+    "shares",
+    "strongest",
+    "svg",
+    "text_strip",
+    "verdict",
+    "word_strips",
+]

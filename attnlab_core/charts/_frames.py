@@ -1,0 +1,64 @@
+"""Score frames, and what can be read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from attnlab_core.methods import Attribution
+
+
+def score_frame(
+    attributions: Iterable[Attribution], by: str = "word", specials: bool = True, first: bool = True
+) -> pd.DataFrame:
+    """The score frame of some attributions, by `word` or by `token`.
+
+    Args:
+        attributions: Explanations of one run.
+        by: `word` adds the scores of a word's tokens up, `token` leaves them.
+        specials: Whether [CLS] and its like are kept.
+        first: Whether the first token is kept, where attention that has nothing to do tends to rest.
+    """
+    frames = []
+    for found in attributions:
+        frame = found.to_frame(by=by, specials=specials)
+        frame = frame if first else frame[frame["position"] > 0]
+        frames.append(frame.assign(method=found.method, label=found.label, signed=found.signed))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def shares(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with a column `share`: the score divided by the greatest size within the same method."""
+    top = frame["score"].abs().groupby(frame["method"]).transform("max")
+    return frame.assign(share=(frame["score"] / top.where(top > 0, 1.0)).fillna(0.0))
+
+
+def rank_agreement(frame: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rank correlation between every two methods, over the words of a score frame.
+
+    A method that gives every word the same score has no ranking, and its correlations are NaN. Signs count: a word
+    that speaks against the target ranks lowest.
+
+    >>> rows = [("a", 0, 1.0), ("a", 1, 2.0), ("b", 0, 5.0), ("b", 1, 3.0)]
+    >>> frame = pd.DataFrame(rows, columns=["label", "position", "score"]).assign(method=lambda f: f.label)
+    >>> rank_agreement(frame).loc["a", "b"].item()
+    -1.0
+    """
+    import torch
+
+    from attnlab_core.methods import spearman
+
+    wide = shares(frame).pivot_table(index="position", columns="label", values="share", sort=False)
+    ranked = spearman([torch.tensor(wide[name].to_numpy()) for name in wide])
+    return pd.DataFrame(ranked.numpy(), index=list(wide), columns=list(wide))
+
+
+def strongest(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """The word that each method weighs most, whatever its sign: word → labels of the methods, the commonest first."""
+    found: dict[str, list[str]] = {}
+    for label, row in frame.groupby("label", sort=False):
+        found.setdefault(str(row.loc[row["score"].abs().idxmax(), "text"]), []).append(str(label))
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
