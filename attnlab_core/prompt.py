@@ -129,7 +129,9 @@ def encode(tokenizer: Any, prompt: Prompt) -> Encoding:
             tokens.append(Token(str(name), special=True))
             continue
         piece = texts[segment][start:end]
-        spaces = len(piece) - len(piece.lstrip()) if piece.strip() else 0  # byte-level pieces carry their space
+        spaces = (
+            len(piece) - len(piece.lstrip()) if piece.strip() else 0
+        )  # byte-level pieces carry their space
         word = _word_at(spans[segment], start + spaces)
         members.setdefault((segment, word), []).append(place)
         tokens.append(Token(piece.strip() or _blank(piece), start + spaces, end, False, segment, word))

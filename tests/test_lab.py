@@ -105,7 +105,9 @@ def test_words_name_every_place_where_they_stand(labs):
     assert [run.tokens[k].text for k in run.encoding.find("AS")] == ["As", "as"]
     assert len({run.tokens[k].word for k in run.encoding.find("nothing")}) == 2
     assert run.encoding.find("[CLS]") == (0,)
-    with pytest.raises(BadInput, match=r"'nothin' does not occur in the text\. Its words are: As, bad, as, it"):
+    with pytest.raises(
+        BadInput, match=r"'nothin' does not occur in the text\. Its words are: As, bad, as, it"
+    ):
         run.encoding.find("nothin")
 
 
