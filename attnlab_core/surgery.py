@@ -68,7 +68,7 @@ class Surgery(TorchFunctionMode):
         self.edited_calls = 0
         self._embeddings, self._unmasked = embeddings, unmasked
         self._touched = [[0] * len(row) for row in self.rows]
-        self._parts = {part for part, _ in self.calls}
+        self._only = len({part for part, _ in self.calls}) == 1
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
@@ -106,6 +106,11 @@ class Surgery(TorchFunctionMode):
         number, self.seen = self.seen, self.seen + 1
         call = self.calls[number] if number < len(self.calls) else ("", number)
         scores: Tensor = args[0] if args else kwargs["input"]
+        mine = [
+            tuple((k, e) for k, e in enumerate(row) if e.where.covers(*call, self._only)) for row in self.rows
+        ]
+        if self._unmasked is None and not self.keep and not any(mine):
+            return func(*args, **kwargs)
         visible = scores > MASKED
         if self._unmasked is not None:
             if not bool(visible.all()):
@@ -117,8 +122,6 @@ class Surgery(TorchFunctionMode):
             plain = functional.softmax(_hide(_exact(scores), visible), -1).to(scores.dtype)
         else:
             plain = func(*args, **kwargs)
-        only = len(self._parts) == 1
-        mine = [tuple((k, e) for k, e in enumerate(row) if e.where.covers(*call, only)) for row in self.rows]
         weights = self._edited(scores, visible, plain, mine) if any(mine) else plain
         if self.keep:
             if torch.is_grad_enabled() and not weights.requires_grad:
