@@ -19,8 +19,11 @@ class UnknownName(BadInput):
 
     def __init__(self, given: str, known: Iterable[str], what: str) -> None:
         names = sorted(known)
-        near = get_close_matches(str(given), names, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        spellings = {part: name for name in names for part in name.split("_")} | {
+            name: name for name in names
+        }
+        near = get_close_matches(str(given), spellings, n=1)
+        hint = f"Did you mean {spellings[near[0]]!r}? " if near else ""
         super().__init__(f"There is no {what} called {given!r}. {hint}Known: {', '.join(names)}.")
 
 

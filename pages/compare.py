@@ -1,113 +1,11 @@
-"""Several explanations of one verdict, side by side: coloured words, numbers, time, and how far they agree."""
+"""Several explanations of one answer, side by side: coloured words, numbers, time, and how far they agree."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import streamlit as st
 
-from attnlab_core import charts
-from pages.ui import links, panels, shell, state, widgets
+from pages.ui import explaining, links, panels, question, shell, widgets
 from pages.ui.backend import Question
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from attnlab_core.lab import Lab
-    from attnlab_core.run import Run
-    from attnlab_core.targets import Target
-    from pages.ui.backend import Job
-
-OWN, NONE = "its own answer", "no contrast"
-
-
-def target_of(lab: Lab, run: Run) -> Target | None:
-    """What is to be explained, and as opposed to what."""
-    from attnlab_core.targets import Target
-
-    words = {
-        "masked": "a word at the mask",
-        "causal": "a text that goes on",
-        "answering": "a piece of the context",
-    }
-    answers = [answer for answer in run.probabilities if answer.strip()]
-    more: dict[str, Any] = {"accept_new_options": lab.task != "classification", "bind": "query-params"}
-    about = f"Choose, or type {words[lab.task]}." if lab.task in words else None
-    of = st.selectbox("Explain", [OWN, *answers], key="target", help=about, **more)
-    than = st.selectbox(
-        "Rather than", [NONE, *answers], key="rather", help="The difference of the two is explained.", **more
-    )
-    if of in (OWN, None) and than in (NONE, None):
-        return None
-    return Target(run.prediction if of in (OWN, None) else of, None if than in (NONE, None) else than)
-
-
-def choose() -> dict[str, dict[str, Any]]:
-    """The methods, and their knobs."""
-    from attnlab_core.knobs import caption, title
-    from attnlab_core.methods import methods
-
-    known = methods()
-    widgets.restore(known, state.opened("k"), "k")
-    names = [*(n for n in panels.FIVE if n in known), *(n for n in known if n not in panels.FIVE)]
-    labels = {title(known[name]): name for name in names}
-    five = [label for label, name in labels.items() if name in panels.FIVE]
-    chosen = st.pills(
-        "Methods", list(labels), selection_mode="multi", default=five, key="m", bind="query-params", wrap=True
-    )
-    todo: dict[str, dict[str, Any]] = {}
-    with st.expander("What the methods do, and their settings", icon=":material/tune:"):
-        for label in (label for label in labels if label in chosen):
-            function = known[labels[label]]
-            st.markdown(f"**{widgets.plain(label)}.** {widgets.plain(caption(function))}")
-            with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-                todo[labels[label]] = widgets.knobs_of(function, f"k.{labels[label]}", width=190)
-    return todo
-
-
-def draw(job: Job, run: Run, view: dict[str, Any]) -> None:
-    """Everything that follows from the explanations there are so far."""
-    from attnlab_core import record
-
-    found, dark = panels.found_by(job), state.dark()
-    frame = panels.frame_of(job, **view)
-    target = found[0].target if found else run.prediction
-    panels.heading(
-        f"What speaks for “{target}”", "explanations", lambda: charts.score_chart(frame, title=run.prompt.text[:90]), frame,
-        lambda: record.of_attributions(run, found),
-    )  # fmt: skip
-    strips = charts.word_strips(
-        frame, notes=panels.remarks(found), missing=panels.missing_from(job), dark=dark
-    )
-    kinds = {"signed": any(a.signed for a in found), "unsigned": any(not a.signed for a in found)}
-    st.html(charts.legend(target, **kinds, dark=dark) + strips)
-    if not len(frame):
-        return
-    if len(found) > 1:
-        agreement(frame, run, found, dark)
-    panels.heading(
-        "All scores",
-        "scores",
-        lambda: charts.score_chart(frame),
-        charts.shares(frame),
-        lambda: record.of_attributions(run, found),
-    )
-    st.html(charts.score_table(frame, seconds={a.method: a.seconds for a in found}, dark=dark))
-
-
-def agreement(frame: pd.DataFrame, run: Run, found: Any, dark: bool) -> None:
-    matrix = charts.rank_agreement(frame)
-    table = matrix.rename_axis("method").reset_index()
-    panels.heading(
-        "Who agrees with whom", "agreement", lambda: charts.agreement_chart(matrix), table,
-        lambda: {"rank_agreement": matrix.to_dict(), "text": run.prompt.text, "target": found[0].target},
-    )  # fmt: skip
-    st.markdown(
-        "Spearman’s rank correlation over the words above: +1 is the same order, 0 no relation, −1 the opposite order. "
-        "Methods that take no side rank by amount, signed ones from the strongest word against to the strongest for."
-    )
-    st.html(charts.agreement_table(matrix, dark=dark))
-
 
 shell.ensure(__file__)
 st.title("Compare explanations", anchor=False)
@@ -117,12 +15,12 @@ st.markdown(
 )
 controls, results = st.columns([4, 7], gap="large")
 with controls:
-    name, lab, run = widgets.ask()
+    name, lab, run = question.ask()
     with st.container(border=True):
         panels.answer(run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        target = target_of(lab, run)
-    todo = choose()
+        target = explaining.target_of(lab, run)
+    todo = explaining.choose()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         by = st.segmented_control(
             "Show", ["words", "tokens"], default="words", required=True, key="by", bind="query-params"
@@ -145,4 +43,4 @@ with results:
         "specials": specials and by == "tokens",
         "first": first,
     }
-    panels.explain(Question(name, run.prompt, (), target), todo, lambda job: draw(job, run, view))
+    panels.explain(Question(name, run.prompt, (), target), todo, lambda job: explaining.draw(job, run, view))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attnlab_core.models import Card
 
 TASKS = {
-    "classification": "gives a text one of a few labels",
+    "classification": "labels a text",
     "masked": "fills in a masked word",
     "causal": "goes on with a text",
     "answering": "finds the answer to a question in a context",
@@ -25,12 +25,12 @@ TASKS = {
 def facts(card: Card) -> str:
     """What the configuration and the files say, in one line."""
     config = json.loads((card.folder / "config.json").read_text(encoding="utf-8"))
-    size = sum(f.stat().st_size for f in card.folder.glob("*.safetensors")) / 2**20
-    layers = config.get("num_hidden_layers") or config.get("n_layer")
-    heads = config.get("num_attention_heads") or config.get("n_head")
+    size = sum(file.stat().st_size for file in card.folder.glob("*.safetensors")) / 2**20
     labels = " or ".join(str(label) for label in (config.get("id2label") or {}).values())
-    parts = [f"{layers} layers", f"{heads} heads", f"{size:.0f} MB", TASKS.get(card.task, card.task)]
-    return " · ".join(parts) + (f": {labels}" if labels and card.task == "classification" else "")
+    does = TASKS.get(card.task, card.task) + (
+        f" as {labels}" if labels and card.task == "classification" else ""
+    )
+    return f"It {does}. {size:.0f} MB on disk."
 
 
 def show(card: Card) -> None:

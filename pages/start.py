@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from attnlab_core.errors import AttentionLabError
-from pages.ui import finding, links, panels, shell, state, widgets
+from pages.ui import finding, panels, question, shell, state, widgets
 from pages.ui.backend import DEFAULT, Question
 
 if TYPE_CHECKING:
-    from attnlab_core.edits import Edit
     from attnlab_core.lab import Lab
     from attnlab_core.run import Run
     from pages.ui.backend import Job
@@ -21,17 +19,17 @@ if TYPE_CHECKING:
 
 def page() -> None:
     """The sentence, the dial and the verdict; beside them five explanations."""
-    lab, said, run = arriving(), state.recorded(), None
-    replayed = lab is None and said is not None and state.get("text", state.SENTENCE) == said["text"]
+    lab, said, run, replayed = arriving(), state.recorded(), None, False
     left, right = st.columns([5, 7], gap="large")
     with left, st.container(border=True):
-        st.text_input(
+        text = st.text_input(
             "Sentence", state.SENTENCE, key="text", bind="query-params", max_chars=widgets.MOST_LETTERS
         )
         if lab is not None:
             run = live(lab)
-        elif said is not None and replayed:
-            replay(said)
+        elif said is not None and text == said["text"]:
+            replayed = True
+            finding.replay(said)
         else:
             widgets.say(
                 "info", "The model is still being loaded. Your sentence is read as soon as it is there."
@@ -62,51 +60,17 @@ def look_again() -> None:
         st.rerun()
 
 
-def dial(texts: list[str]) -> tuple[list[int], float]:
-    """Which words, and by how much."""
-    default = [finding.WORD] if finding.WORD in texts else []
-    chosen = widgets.words_box("Words to turn up or down", texts, "w", default)
-    named = ", ".join(f"“{texts[k]}”" for k in chosen) or "the chosen words"
-    factor = st.select_slider(
-        f"Attention on {widgets.plain(named)}",
-        finding.FACTORS,
-        2.0,
-        key="x",
-        bind="query-params",
-        format_func="×{:g}".format,
-    )
-    if not chosen:
-        widgets.say("info", "Choose a word above, and the verdict follows the dial.")
-    return chosen, float(factor)
-
-
-def replay(said: dict[str, Any]) -> None:
-    """The recorded finding, whose dial has recorded answers."""
-    chosen, factor = dial(said["words"])
-    moved = chosen == [said["words"].index(said["word"])] and factor != 1.0
-    st.badge(
-        f"Recorded on {date.fromisoformat(said['recorded_on']):%d %B %Y}",
-        icon=":material/history:",
-        color="gray",
-    )
-    finding.shown(
-        said["factors"]["1"], said["factors"][f"{factor:g}"] if moved else None, f"“{said['word']}”", factor
-    )
-    if chosen and not moved and factor != 1.0:
-        widgets.say("info", "Other words are read as soon as the model is there.")
-
-
 def live(lab: Lab) -> Run | None:
     """The same, computed now; the unedited run."""
     from attnlab_core import Scale, Where
 
-    prompt = widgets.asked(lab)
+    prompt = question.asked(lab)
     if prompt is None:
         return None
     backend = state.backend()
     try:
         run = backend.run(Question(DEFAULT, prompt))
-        chosen, factor = dial([word.text for word in run.encoding.words])
+        chosen, factor = finding.dial([word.text for word in run.encoding.words])
         words = [run.encoding.words[k] for k in chosen]
         edit = Scale(factor=factor, where=Where(keys=widgets.places(run.encoding, words) or None))
         after = backend.run(Question(DEFAULT, prompt, (edit,))) if words and factor != 1.0 else None
@@ -116,24 +80,8 @@ def live(lab: Lab) -> Run | None:
     st.badge("Live", icon=":material/sensors:", color="green")
     named = ", ".join(f"“{word.text}”" for word in words)
     finding.shown(run.probabilities, None if after is None else after.probabilities, named, factor)
-    onward(prompt.text, None if after is None else edit)
+    finding.onward(prompt.text, None if after is None else edit)
     return run
-
-
-def onward(text: str, edit: Edit | None) -> None:
-    """Where the same sentence can be taken further."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(
-            shell.page("compare"),
-            label="Compare more",
-            icon=":material/compare_arrows:",
-            query_params={"text": text},
-        )
-        more = {"text": text} if edit is None else {"text": text, "e": links.pack([edit.to_json()])}
-        st.page_link(
-            shell.page("manipulate"), label="Edit further", icon=":material/tune:", query_params=more
-        )
-        widgets.share("", **widgets.in_link())
 
 
 def explained(run: Run) -> None:

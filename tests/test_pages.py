@@ -355,6 +355,9 @@ class TestCharts:
         chart = charts.score_chart(frame, title="<title>")
         assert charts.svg(chart).startswith("<svg")
         assert charts.png(chart)[:4] == b"\x89PNG"
+        assert charts.png(chart) != charts.png(charts.score_chart(frame, title="other")), (
+            "the text is not drawn"
+        )
         assert charts.svg(charts.agreement_chart(charts.rank_agreement(frame))).startswith("<svg")
         assert charts.svg(charts.probability_chart({"a": 0.6}, {"b": 0.2})).startswith("<svg")
 
@@ -410,3 +413,11 @@ def test_a_job_can_be_stopped(labs):
     Backend()._work(job)
     assert not job.running
     assert not job.found
+
+
+def test_the_examples_in_the_links_module_hold():
+    import doctest
+
+    from pages.ui import links
+
+    assert doctest.testmod(links).failed == 0

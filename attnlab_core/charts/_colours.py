@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 RGB = tuple[int, int, int]
-FONT = (
-    "Source Sans, Source Sans 3, Source Sans Pro, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
-)
+FONT = "Source Sans, Source Sans Pro, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
+"""One name with a digit by itself and the whole list is void: pictures then have no text."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,8 @@ def duration(seconds: float) -> str:
 
 def number(value: float, signed: bool, decimals: int = 2) -> str:
     """A score with a true minus sign, and with a plus sign where it is signed."""
-    return (f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}").replace("-", "−")
+    shown = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
+    return shown.replace("-", "−") if float(shown) else shown.lstrip("+-")
 
 
 def digits(top: float) -> int:
@@ -101,5 +101,6 @@ def digits(top: float) -> int:
 
 def likeliest(before: Mapping[str, float], after: Mapping[str, float] | None, most: int) -> list[str]:
     """The labels that are likeliest before or after."""
-    names = dict.fromkeys([*before, *(after or {})])
-    return sorted(names, key=lambda n: -max(before.get(n, 0.0), (after or {}).get(n, 0.0)))[:most]
+    later = after or {}
+    names: list[str] = list(before) + [name for name in later if name not in before]
+    return sorted(names, key=lambda name: -max(before.get(name, 0.0), later.get(name, 0.0)))[:most]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ from attnlab_core.charts._colours import (
 )  # fmt: skip
 from attnlab_core.charts._frames import shares
 from attnlab_core.charts._style import style
+
+LONG = 60
+"""Words from which a strip gets a box of its own."""
 
 
 class Figure(str):
@@ -51,12 +55,12 @@ def word_strips(
     notes, colours, rows = notes or {}, palette(dark), []
     for method, row in shares(frame).groupby("method", sort=False) if len(frame) else ():
         words = "".join(_word(item, marked or {}, colours) for item in row.itertuples())
-        note = f"<p>{html.escape(notes[method])}</p>" if notes.get(str(method)) else ""
+        note = f"<p>{html.escape(notes[str(method)])}</p>" if notes.get(str(method)) else ""
         label = html.escape(str(row["label"].iloc[0]))
+        box = f"{_way(row['text'])}{_box(len(row))} aria-label='Words as weighed by {label}'"
         rows.append(
             f"<div class='al-row'><div class='al-label'>{label}</div><div class='al-body'>"
-            f"<div class='al-words' role='list' dir='auto' aria-label='Words as weighed by {label}'>{words}</div>"
-            f"{note}</div></div>"
+            f"<div role='list' {box}>{words}</div>{note}</div></div>"
         )
     rows += [
         f"<div class='al-row'><div class='al-label'>{html.escape(label)}</div><div class='al-body al-wait'>"
@@ -68,13 +72,15 @@ def word_strips(
 
 def text_strip(words: Iterable[tuple[int, str]], *, marked: Mapping[int, str], dark: bool = False) -> Figure:
     """A sentence as plain words, some of them outlined with a remark."""
+    known = list(words)
     chips = "".join(
         f"<span class='al-w' role='listitem' {_mark(marked.get(position))}>{_badge(marked.get(position))}"
         f"<bdi>{html.escape(text)}</bdi></span>"
-        for position, text in words
+        for position, text in known
     )
+    box = f"{_way(text for _, text in known)}{_box(len(known))} aria-label='The text, edited words outlined'"
     return Figure(
-        f"{style(palette(dark))}<div class='al al-plain'><div class='al-words' role='list' dir='auto'>{chips}</div></div>"
+        f"{style(palette(dark))}<div class='al al-plain'><div role='list' {box}>{chips}</div></div>"
     )
 
 
@@ -94,11 +100,11 @@ def score_table(
     head += "".join(f"<th scope='col'><bdi>{html.escape(str(text))}</bdi></th>" for text in words["text"])
     body = []
     for method, row in table.groupby("method", sort=False):
-        decimals = digits(float(row["score"].abs().max()))
+        scores, ordered = row["score"].tolist(), row.sort_values("position")
+        decimals, signed = digits(max(map(abs, scores))), bool(row["signed"].iloc[0])
         cells = "".join(
-            f"<td style='{paint(item.share, bool(item.signed), colours)}'>"
-            f"{number(item.score, bool(item.signed), decimals)}</td>"
-            for item in row.sort_values("position").itertuples()
+            f"<td style='{paint(share, signed, colours)}'>{number(score, signed, decimals)}</td>"
+            for share, score in zip(ordered["share"], ordered["score"], strict=True)
         )
         took = f"<td>{duration(seconds[str(method)])}</td>" if seconds else ""
         body.append(f"<tr><th scope='row'>{html.escape(str(row['label'].iloc[0]))}</th>{took}{cells}</tr>")
@@ -196,8 +202,19 @@ def _word(item: Any, marked: Mapping[int, str], c: Palette) -> str:
     kind = "al-w al-special" if item.special else "al-w"
     return (
         f"<span class='{kind}' role='listitem' style='{paint(item.share, signed, c)}' title='{text}: {item.score:.4g}'"
-        f" {_mark(mark)}>{_badge(mark)}<bdi>{text}</bdi><small>{share}</small></span>"
+        f" {_mark(mark)}>{_badge(mark)}<bdi>{text}</bdi><small dir='ltr'>{share}</small></span>"
     )
+
+
+def _way(texts: Iterable[str]) -> str:
+    """The direction of a text, by its first letter that has one."""
+    ways = (unicodedata.bidirectional(letter) for text in texts for letter in text)
+    return f"dir='{'rtl' if next((way for way in ways if way in ('L', 'R', 'AL')), 'L') != 'L' else 'ltr'}'"
+
+
+def _box(count: int) -> str:
+    """Long texts scroll within their own box, which the keyboard can reach."""
+    return " class='al-words al-long' tabindex='0'" if count > LONG else " class='al-words'"
 
 
 def _mark(remark: str | None) -> str:

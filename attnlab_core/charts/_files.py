@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     import altair as alt
 
 
-def score_chart(frame: pd.DataFrame, *, dark: bool = False, title: str = "") -> alt.Chart:
-    """Methods down, words across, each cell with its word and its share."""
+def score_chart(frame: pd.DataFrame, *, target: str = "", dark: bool = False, title: str = "") -> alt.Chart:
+    """Methods down, words across, each cell with its word and its share.
+
+    Args:
+        frame: A score frame.
+        target: What was explained; with it the colours are told in words.
+        dark: Draw for a dark page.
+        title: A line above the chart.
+    """
     alt, c, table = _altair(), palette(dark), shares(frame)
     paints = [mix(s, bool(g), c) for s, g in zip(table["share"], table["signed"], strict=True)]
     table = table.assign(
@@ -41,7 +48,11 @@ def score_chart(frame: pd.DataFrame, *, dark: bool = False, title: str = "") -> 
     words = base.mark_text(fontSize=13, dy=-6).encode(text="text:N", color=inks)
     numbers = base.mark_text(fontSize=10, dy=9).encode(text="number:N", color=inks)
     size = {"width": alt.Step(min(max(width, 44), 110)), "height": alt.Step(40)}
-    return _dress((cells + words + numbers).properties(**size), c, title)
+    told = [
+        f"orange +: for “{target}”; purple −: against it; blue: amount of attention, which takes no side",
+        "every row is scaled to its own strongest word",
+    ]
+    return _dress((cells + words + numbers).properties(**size), c, title, told if target else [])
 
 
 def agreement_chart(matrix: pd.DataFrame, *, dark: bool = False, title: str = "") -> alt.Chart:
@@ -105,11 +116,10 @@ def attention_chart(
         title: A line above the chart.
     """
     alt, c = _altair(), palette(dark)
-    names = {"q": dict(enumerate(texts)), "k": dict(enumerate(texts))}
     table = pd.DataFrame(
         {"q": frame["query"], "k": frame["key"], "w": frame["weight"].astype("float64").round(4)}
     )
-    table = table.assign(row=table["q"].map(names["q"]), column=table["k"].map(names["k"]))
+    table = table.assign(row=[texts[q] for q in table["q"]], column=[texts[k] for k in table["k"]])
     steps = (-1, -0.6, -0.25, 0, 0.25, 0.6, 1) if signed else (0, 0.25, 0.6, 1)
     scale = alt.Scale(
         domain=[v * top for v in steps],
@@ -144,20 +154,19 @@ def png(chart: alt.TopLevelMixin, scale: float = 2) -> bytes:
     return importlib.import_module("vl_convert").vegalite_to_png(chart.to_dict(), scale=scale)
 
 
-def _dress(chart: Any, c: Palette, title: str) -> Any:
+def _dress(chart: Any, c: Palette, title: str, told: Sequence[str] = ()) -> Any:
     text = {
         "labelColor": css(c.text),
         "titleColor": css(c.muted),
         "titleFontWeight": "normal",
         "labelLimit": 240,
     }
-    heading = {
-        "title": {"text": title, "anchor": "start", "fontSize": 14, "color": css(c.text), "offset": 12}
-    }
+    heading = {"text": title, "anchor": "start", "fontSize": 14, "color": css(c.text), "offset": 12}
+    below = {"subtitle": list(told), "subtitleColor": css(c.muted)} if told else {}
     chart = chart.properties(
         padding={"left": 12, "right": 12, "top": 12, "bottom": 12},
         background=css(c.page),
-        **(heading if title else {}),
+        **({"title": heading | below} if title or told else {}),
     )
     return (
         chart.configure(font=FONT)

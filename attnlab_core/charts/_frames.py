@@ -32,8 +32,11 @@ def score_frame(
 
 def shares(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with a column `share`: the score divided by the greatest size within the same method."""
-    top = frame["score"].abs().groupby(frame["method"]).transform("max")
-    return frame.assign(share=(frame["score"] / top.where(top > 0, 1.0)).fillna(0.0))
+    top: dict[str, float] = {}
+    for method, score in zip(frame["method"], frame["score"], strict=True):
+        top[method] = max(top.get(method, 0.0), abs(score))
+    pairs = zip(frame["method"], frame["score"], strict=True)
+    return frame.assign(share=[score / (top[method] or 1.0) for method, score in pairs])
 
 
 def rank_agreement(frame: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ def style(c: Palette) -> str:
         ".al-w{position:relative;display:inline-flex;flex-direction:column;align-items:center;justify-content:center;"
         "min-width:2.9em;padding:.18em .42em;border-radius:.35em;white-space:pre-wrap;overflow-wrap:anywhere;max-width:100%;"
         f"box-shadow:inset 0 0 0 1px {css(c.line)}55}}"
+        ".al-long{max-height:15rem;overflow-y:auto;font-size:.88rem;padding:.2rem}"
         ".al-w small{font-size:.7em;font-variant-numeric:tabular-nums}"
         ".al-special{font-style:italic;font-size:.86em}"
         f".al-w[data-mark]{{outline:2.5px solid {css(c.mark)};outline-offset:1px}}"

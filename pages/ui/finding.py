@@ -2,20 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import state, widgets
+from pages.ui import links, shell, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
+    from attnlab_core.edits import Edit
+
 FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 WORD = "nothing"
+
+
+def dial(texts: list[str]) -> tuple[list[int], float]:
+    """Which words, and by how much."""
+    default = [WORD] if WORD in texts else []
+    chosen = widgets.words_box("Words to turn up or down", texts, "w", default)
+    named = ", ".join(f"“{texts[k]}”" for k in chosen) or "the chosen words"
+    factor = st.select_slider(
+        f"Attention on {widgets.plain(named)}",
+        FACTORS,
+        2.0,
+        key="x",
+        bind="query-params",
+        format_func="×{:g}".format,
+    )
+    if not chosen:
+        widgets.say("info", "Choose a word above, and the verdict follows the dial.")
+    return chosen, float(factor)
+
+
+def replay(said: dict[str, Any]) -> None:
+    """The recorded finding, whose dial has recorded answers."""
+    chosen, factor = dial(said["words"])
+    moved = chosen == [said["words"].index(said["word"])] and factor != 1.0
+    st.badge(
+        f"Recorded on {date.fromisoformat(said['recorded_on']):%d %B %Y}",
+        icon=":material/history:",
+        color="gray",
+    )
+    shown(
+        said["factors"]["1"], said["factors"][f"{factor:g}"] if moved else None, f"“{said['word']}”", factor
+    )
+    if chosen and not moved and factor != 1.0:
+        widgets.say("info", "Other words are read as soon as the model is there.")
+
+
+def onward(text: str, edit: Edit | None) -> None:
+    """Where the same sentence can be taken further."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link(
+            shell.page("compare"),
+            label="Compare more",
+            icon=":material/compare_arrows:",
+            query_params={"text": text},
+        )
+        more = {"text": text} if edit is None else {"text": text, "e": links.pack([edit.to_json()])}
+        st.page_link(
+            shell.page("manipulate"), label="Edit further", icon=":material/tune:", query_params=more
+        )
+        widgets.share("", **widgets.in_link())
 
 
 def shown(before: Mapping[str, float], after: Mapping[str, float] | None, named: str, factor: float) -> None:
@@ -41,7 +94,7 @@ def in_words(before: Mapping[str, float], after: Mapping[str, float], named: str
 def strips(frame: pd.DataFrame, target: str, remarks: dict[str, str], missing: dict[str, str]) -> None:
     """Five rows of coloured words, and how far they agree."""
     st.header(f"Why “{widgets.plain(target)}”? What five methods point at", anchor=False)
-    if len(frame):
+    if not missing:
         ways = charts.strongest(frame)
         parts = [f"“{word}” ({', '.join(labels)})" for word, labels in ways.items()]
         verb = "agree on the strongest word" if len(ways) == 1 else "disagree on the strongest word"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core import charts
-from attnlab_core.errors import AttentionLabError
-from pages.ui import state, widgets
+from pages.ui import editing, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +21,15 @@ if TYPE_CHECKING:
     from attnlab_core.run import Run
     from pages.ui.backend import Job, Question
 
-MOST_TOKENS = 48
+MOST_TOKENS = 32
 FIVE = ("raw_attention", "attention_rollout", "attention_flow", "atman", "integrated_gradients")
 
 
 def explain(question: Question, todo: Mapping[str, Mapping[str, Any]], draw: Callable[[Job], None]) -> None:
     """Run methods in the background and draw what is there, again and again until all is there."""
     job = state.job(question, {name: dict(params) for name, params in todo.items()})
-    st.fragment(_look, run_every=0.3 if job.running else None)(job, draw, job.running)
+    pause = 0.3 if len(question.prompt.text) < 400 else 1.5  # a long text takes a while to draw
+    st.fragment(_look, run_every=pause if job.running else None)(job, draw, job.running)
 
 
 def _look(job: Job, draw: Callable[[Job], None], began: bool) -> None:
@@ -68,7 +68,7 @@ def answer(before: Run, after: Run | None = None, edits: Sequence[Edit] = ()) ->
     dark, new = state.dark(), None if after is None else after.probabilities
     st.html(charts.verdict(before.probabilities, new, dark=dark))
     if edits:
-        st.html(charts.text_strip(words(before), marked=marks(before, edits), dark=dark))
+        st.html(charts.text_strip(editing.words(before), marked=editing.marks(before, edits), dark=dark))
     st.html(charts.probability_bars(before.probabilities, new, dark=dark))
     frame = before.to_frame() if after is None else before.to_frame().merge(
         after.to_frame(), "outer", on="answer", suffixes=("_before", "_after"), sort=False
@@ -123,22 +123,18 @@ def attention_maps(before: Run, after: Run | None) -> None:
     layers, heads = before.pattern.weights.shape[:2]
     title = st.container()
     with st.container(horizontal=True):
-        layer = st.selectbox(
-            "Layer", range(layers), layers - 1, key="layer", width=130, persist_state="session"
-        )
+        layer = st.selectbox("Layer", range(layers), layers - 1, key="layer", width=130, bind="query-params")
         head = st.selectbox(
             "Head",
             ["mean of all heads", *map(str, range(heads))],
             key="head",
             width=230,
-            persist_state="session",
+            bind="query-params",
         )
     table = attention_frame(before, after, layer, None if head.startswith("mean") else int(head))
     texts, shown = [token.text for token in before.tokens], sorted({*table["query"], *table["key"]})
     if len(shown) < len(texts):
-        widgets.small(
-            f"The {len(shown)} tokens that get the most attention, of {len(texts)}; the CSV has all that is drawn."
-        )
+        widgets.small(f"The {len(shown)} tokens that get the most attention, of {len(texts)}.")
     names = (
         {"before": "As it is"}
         if after is None
@@ -147,7 +143,7 @@ def attention_maps(before: Run, after: Run | None) -> None:
     top = float(table[[name for name in names if name != "change"]].max(axis=None))
     maps = {}
     for column, (name, heading) in zip(st.columns(3, gap="small"), names.items(), strict=False):
-        reach = max(float(table[name].abs().max()), 1e-6) if name == "change" else top
+        reach = max(map(abs, table[name].tolist()), default=0.0) or 1e-6 if name == "change" else top
         maps[name] = charts.attention_chart(
             table.assign(weight=table[name]),
             texts,
@@ -156,7 +152,7 @@ def attention_maps(before: Run, after: Run | None) -> None:
             dark=state.dark(),
             title=heading,
         )
-        size = {"width": "container", "height": 150 + 22 * len(shown)}
+        size = {"width": "container", "height": 150 + (22 if len(shown) <= 16 else 17) * len(shown)}
         with column:
             st.altair_chart(
                 maps[name].properties(**size),
@@ -205,58 +201,3 @@ def attention_frame(before: Run, after: Run | None, layer: int, head: int | None
     for name, table in tables.items():
         frame[name] = table[query, key].round(6)
     return frame if after is None else frame.assign(change=(frame["after"] - frame["before"]).round(6))
-
-
-def words(run: Run) -> list[tuple[int, str]]:
-    """The words of a run with their first positions."""
-    return [(word.positions[0], word.text) for word in run.encoding.words]
-
-
-def marks(run: Run, edits: Sequence[Edit]) -> dict[int, str]:
-    """The words whose attention is edited: first position → `×2` or the edit's name."""
-    marked: dict[int, list[str]] = {}
-    for edit in edits:
-        keys = set(
-            edit.settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity).where.keys or ()
-        )
-        factor = getattr(edit, "factor", None)
-        for word in run.encoding.words:
-            if keys & set(word.positions):
-                marked.setdefault(word.positions[0], []).append(edit.op if factor is None else f"×{factor:g}")
-    return {position: " ".join(remarks) for position, remarks in marked.items()}
-
-
-def restore_edits(run: Run) -> None:
-    """Take the edits of a link: the last one into the widgets where they can hold it, the others onto the stack."""
-    from attnlab_core.catalog import catalog
-    from attnlab_core.edits import edit_from_json
-
-    said = state.opened("e")
-    if not isinstance(said, list) or not said:
-        return
-    try:
-        edits = [edit_from_json(one) for one in said[:50]]
-        last = edits[-1].settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity)
-    except AttentionLabError as error:
-        widgets.say("error", f"The edits of this link do not fit: {widgets.told(error)}")
-        return
-    keys, queries = (_whole(run, chosen) for chosen in (last.where.keys, last.where.queries))
-    if not keys or (last.where.queries and not queries) or last.where.part:
-        state.put("kept", [edit.to_json() for edit in edits])
-        return
-    labels = widgets.unique([word.text for word in run.encoding.words])
-    state.put("kept", [edit.to_json() for edit in edits[:-1]])
-    state.put("op", last.op)
-    state.put("w", [widgets.plain(labels[k]) for k in keys])
-    state.put("q", queries)
-    state.put("layers", list(last.where.layers or ()))
-    state.put("heads", list(last.where.heads or ()))
-    given = {name: value for name, value in edits[-1].to_json().items() if name not in ("op", "where")}
-    widgets.restore(catalog("attnlab_core.edits"), {last.op: given}, "e")
-
-
-def _whole(run: Run, positions: Any) -> list[int]:
-    """The numbers of the words that make up exactly these positions; none where they do not."""
-    wanted = set(positions or ())
-    found = [k for k, word in enumerate(run.encoding.words) if set(word.positions) <= wanted]
-    return found if {p for k in found for p in run.encoding.words[k].positions} == wanted else []

@@ -37,7 +37,7 @@ def finding(lab: Lab) -> dict[str, Any]:
         "word": WORD,
         "target": found[0].target,
         "factors": {f"{f:g}": _rounded(edited.get(f, run).probabilities) for f in FACTORS},
-        "scores": json.loads(frame.to_json(orient="records", double_precision=6)),
+        "scores": frame.assign(score=[round(score, 6) for score in frame["score"]]).to_dict("records"),
         "remarks": panels.remarks(found),
         "seconds": {a.method: round(a.seconds, 4) for a in found},
     }

@@ -23,6 +23,8 @@ STYLE = """<style>
 [data-testid=stMainBlockContainer]{padding:2.6rem 3rem 4rem;max-width:1280px}
 [data-testid=stSidebarUserContent]{padding-top:1rem}
 [data-testid=stHeadingWithActionElements] h2{padding-top:.4rem}
+[class*=st-key-rtl-]{direction:rtl}
+[data-testid=stMain] textarea,[data-testid=stMain] input[type=text]{unicode-bidi:plaintext}
 @media(max-width:640px){[data-testid=stMainBlockContainer]{padding:3.2rem 1rem 3rem}}
 </style>"""
 

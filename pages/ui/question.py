@@ -1,0 +1,143 @@
+"""What is asked: the text, the model, and for pairs a second text; the same boxes on every page."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from attnlab_core.errors import AttentionLabError
+from pages.ui import state, widgets
+from pages.ui.backend import DEFAULT, Question
+from pages.ui.samples import samples
+
+if TYPE_CHECKING:
+    from attnlab_core.lab import Lab
+    from attnlab_core.prompt import Prompt
+    from attnlab_core.run import Run
+
+
+def model() -> str:
+    """The name of the chosen model; a box that also takes a Hub id or a folder."""
+    from attnlab_core.models import shipped
+
+    typed = state.get("model") or st.query_params.get("model")
+    names = dict.fromkeys([*shipped(), *([] if shipped() else [DEFAULT]), *([typed] if typed else [])])
+    chosen = st.selectbox(
+        "Model",
+        list(names),
+        accept_new_options=True,
+        key="model",
+        bind="query-params",
+        help="A shipped model, or type the id of a Hugging Face model (`openai-community/gpt2`, with `@revision` if you "
+        "like) or the path of a folder. Safetensors only; no code from a checkpoint is run.",
+    )
+    return str(chosen or DEFAULT).strip()
+
+
+def ready(name: str) -> Lab:
+    """The model, or a line that says how far it is or what went wrong; the page stops there and loses nothing."""
+    from attnlab_core.models import shipped
+
+    backend = state.backend()
+    if not (name == DEFAULT or name in shipped() or backend.asked(name)):
+        widgets.say(
+            "info",
+            f"{name} is not one of the shipped models. It is read from its folder or fetched from the Hub.",
+        )
+        if not st.button(
+            f"Load {widgets.plain(name)}", key="load", type="primary", icon=":material/download:"
+        ):
+            st.stop()
+    try:
+        lab = backend.ready(name)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong in loading is one line here
+        widgets.say("error", widgets.told(error))
+        st.button("Try again", on_click=partial(backend.forget, name), icon=":material/refresh:")
+        st.stop()
+    if lab is None:
+        _loading(name)
+        st.stop()
+    return lab
+
+
+@st.fragment(run_every=0.4)
+def _loading(name: str) -> None:
+    backend = state.backend()
+    if backend.lab(name).done():
+        st.rerun()
+    done = backend.progress.get(name, 0.0)
+    st.progress(done, text=f"Loading {widgets.plain(name)} … " + (f"{done:.0%}" if done else "a few seconds"))
+
+
+def text_box() -> None:
+    """The text; one and the same on every page."""
+    st.text_area(
+        "Text", state.SENTENCE, key="text", bind="query-params", height=84, max_chars=widgets.MOST_LETTERS,
+        help="Ctrl + Enter, or a click elsewhere, reads it.",
+    )  # fmt: skip
+
+
+def sample_box(lab: Lab) -> None:
+    """A menu of sample texts that fit the model's task."""
+    known = samples(lab.task, lab.tokenizer.mask_token or "[MASK]")
+
+    def take() -> None:
+        text = state.get("sample")
+        if text is not None:
+            state.put("text", text)
+            state.put("second", known.get(text) or "")
+            state.put("sample", None)
+
+    st.selectbox(
+        "Samples", list(known), index=None, placeholder="Try one of these", key="sample", on_change=take
+    )
+
+
+def second_box(lab: Lab) -> None:
+    """The second text of a pair: a context for a question, a hypothesis for a premise."""
+    if lab.task == "answering":
+        st.text_area("Context in which the answer stands", key="second", bind="query-params", height=100)
+    elif lab.task == "classification" and (state.get("second") or st.query_params.get("second")):
+        st.text_area(
+            "Second text (leave empty for single texts)", key="second", bind="query-params", height=68
+        )
+
+
+def asked(lab: Lab) -> Prompt | None:
+    """The prompt that was typed, cut to what the model reads; None, with a line that says so, where it is empty."""
+    from attnlab_core.prompt import Prompt
+
+    text, second = str(state.get("text") or ""), str(state.get("second") or "")
+    if not text.strip():
+        widgets.say("info", "The text is empty. Type a sentence, or take one of the samples.")
+        return None
+    paired = bool(second.strip()) and lab.task in ("answering", "classification")
+    try:
+        prompt, dropped = lab.fit(Prompt(text, second if paired else None))
+    except AttentionLabError as error:
+        widgets.say("error", widgets.told(error))
+        return None
+    if dropped:
+        widgets.say(
+            "warning", f"The model reads at most {lab.max_tokens} tokens; the last {dropped} were cut."
+        )
+    return prompt
+
+
+def ask() -> tuple[str, Lab, Run]:
+    """The text and the model: its name, the lab, and the run without edits. The page stops where one is missing."""
+    text_box()
+    name = model()
+    lab = ready(name)
+    second_box(lab)
+    sample_box(lab)
+    prompt = asked(lab)
+    if prompt is None:
+        st.stop()
+    try:
+        return name, lab, state.backend().run(Question(name, prompt))
+    except AttentionLabError as error:
+        widgets.say("error", widgets.told(error))
+        st.stop()
