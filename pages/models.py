@@ -52,8 +52,8 @@ def show(card: Card) -> None:
         with st.expander(
             "Model card: data, licence, accuracy, known failures", icon=":material/description:"
         ):
-            body = re.sub(r"\A---\n.*?\n---\n", "", card.text, flags=re.DOTALL)
-            st.markdown(re.sub(r"^(#+) ", r"##\1 ", body, flags=re.MULTILINE))
+            body = re.sub(r"\A---\n.*?\n---\n\s*(# [^\n]*\n)?", "", card.text, flags=re.DOTALL)
+            st.markdown(re.sub(r"^(#+) ", r"#\1 ", body, flags=re.MULTILINE))
 
 
 shell.ensure(__file__)

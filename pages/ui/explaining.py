@@ -58,12 +58,15 @@ def choose() -> dict[str, dict[str, Any]]:
         "Methods", list(labels), selection_mode="multi", default=five, key="m", bind="query-params", wrap=True
     )
     todo: dict[str, dict[str, Any]] = {}
+    if not chosen:
+        return todo
+    wanted = [label for label in labels if label in chosen]
     with st.expander("What the methods do, and their settings", icon=":material/tune:"):
-        for label in (label for label in labels if label in chosen):
+        for label, tab in zip(wanted, st.tabs(wanted), strict=True):
             function = known[labels[label]]
-            st.markdown(f"**{widgets.plain(label)}.** {widgets.plain(caption(function))}")
-            with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-                todo[labels[label]] = knobs.knobs_of(function, f"k.{labels[label]}", width=190)
+            tab.markdown(widgets.plain(caption(function)))
+            with tab.container(horizontal=True, vertical_alignment="bottom"):
+                todo[labels[label]] = knobs.knobs_of(function, f"k.{labels[label]}", width=140)
     return todo
 
 
