@@ -124,10 +124,13 @@ def test_the_main_job(address, visitor):
     assert re.search(r"[+−]\d+\.\d points", doubled)
     page.locator(".al-row .al-words").nth(4).wait_for()
     assert page.locator(".al-row").count() == 5
+    from playwright.sync_api import expect
+
     page.get_by_role("link", name="Edit further").click()
     page.get_by_text("attention calls were edited").wait_for()
     assert verdict(page) == doubled
-    assert page.get_by_label("Text", exact=True).input_value() == "The movie was not as bad as I expected."
+    box = page.get_by_label("Text", exact=True)
+    expect(box).to_have_value("The movie was not as bad as I expected.", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("name", ["start", "compare", "manipulate", "models"])

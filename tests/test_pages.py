@@ -230,6 +230,20 @@ def test_edits_in_a_link_are_reopened(backend):
     assert at.session_state["kept"] == [edits[0]]
 
 
+def test_the_same_link_opened_again_from_another_page_holds_again(backend):
+    from pages.ui import links
+
+    at = visit(
+        "manipulate", backend, e=links.pack([{"op": "scale", "factor": 3, "where": {"keys": ["nothing"]}}])
+    )
+    at.selectbox(key="op").set_value("suppress").run()
+    assert at.selectbox(key="op").value == "suppress"
+    at.switch_page("pages/models.py").run()
+    at.query_params["e"] = links.pack([{"op": "scale", "factor": 3, "where": {"keys": ["nothing"]}}])
+    at.switch_page("pages/manipulate.py").run()
+    assert at.selectbox(key="op").value == "scale"
+
+
 @pytest.mark.parametrize("link", ["%%%", "AAAA", "eJyrBQABaw", "x" * 5000, ""])
 def test_a_damaged_link_starts_the_page_clean(link, backend):
     at = visit("manipulate", backend, e=link)

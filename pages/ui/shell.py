@@ -52,8 +52,9 @@ def main(entries: Sequence[Entry], alone: str | None = None) -> None:
     st.set_page_config(f"{chosen.title} · AttentionLab", page_icon=str(ROOT / "favicon.png"), layout="wide")
     st.html(STYLE)
     state.backend()
+    state.enter(chosen.url_path)
     with st.sidebar:
-        st.markdown("#### AttentionLab")
+        st.markdown("**AttentionLab**")
         for entry in entries:
             st.page_link(page(entry.name), label=entry.title, icon=entry.icon)
         widgets.small("Attention is not an explanation by itself. What you type stays with this server.")

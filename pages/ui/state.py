@@ -67,6 +67,14 @@ def restart() -> None:
     st.session_state.pop("_job", None)
 
 
+def enter(page: str) -> None:
+    """Note which page is drawn; coming from another one, a link is opened again although it was opened before."""
+    if st.session_state.get("_page") != page:
+        st.session_state["_page"] = page
+        for key in [key for key in st.session_state if str(key).startswith("_opened_")]:
+            del st.session_state[key]
+
+
 def opened(parameter: str) -> Any:
     """What the link held that this visit came with, once; None afterwards, and for a link that makes no sense."""
     packed = st.query_params.get(parameter, "")
