@@ -223,8 +223,16 @@ class Lab:
         if len(rows) > 1 and all(row == rows[0] for row in rows):
             rows = rows[:1]
         tape = Surgery(self.calls, rows, keep=keep, sink=self.sink, embeddings=swapped, unmasked=behind)
-        with torch.set_grad_enabled(grad), tape:
-            return self._outputs(inputs), tape
+        try:
+            with torch.set_grad_enabled(grad), tape:
+                return self._outputs(inputs), tape
+        except (RuntimeError, ValueError, TypeError) as error:
+            if behind is None:
+                raise
+            raise ModelRefused(
+                f"{self.name} takes no mask of its own making, so scores behind the mask are not at hand. "
+                'Use minimum="visible" (for AtMan: variant="visible_min").'
+            ) from error
 
     def _lift_mask(self, inputs: dict[str, Any]) -> list[Tensor]:
         """Give the model an all-zero mask, so that all scores come through; what was visible in each call."""
@@ -232,14 +240,6 @@ class Lab:
             self._outputs(inputs)
         batch, n = inputs["input_ids"].shape
         inputs["attention_mask"] = torch.zeros(batch, 1, n, n, device=self.device, dtype=self._dtype)
-        try:
-            with torch.no_grad():
-                self._outputs(inputs)
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise ModelRefused(
-                f"{self.name} takes no mask of its own making, so scores behind the mask are not at hand. "
-                'Use minimum="visible" (for AtMan: variant="visible_min").'
-            ) from error
         return tape.visible
 
     @property

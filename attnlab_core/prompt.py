@@ -44,6 +44,10 @@ class Token:
     segment: int | None = None
     word: int | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """What a record says of a token."""
+        return {"text": self.text, "start": self.start, "end": self.end, "special": self.special}
+
 
 @dataclass(frozen=True)
 class Word:

@@ -47,7 +47,7 @@ def of_run(run: Run, before: Run | None = None) -> dict[str, Any]:
 def of_attributions(run: Run, attributions: Sequence[Attribution]) -> dict[str, Any]:
     """Several accounts of one answer. `tokens` are those of the longest account, which a continuation may extend."""
     longest = max((a.tokens for a in attributions), key=len, default=run.tokens)
-    tokens = [{"text": t.text, "start": t.start, "end": t.end, "special": t.special} for t in longest]
+    tokens = [t.to_json() for t in longest]
     words = [{"text": word.text, "positions": list(word.positions)} for word in run.encoding.words]
     said = header(run) | run.to_json() | {"tokens": tokens, "words": words}
     return said | {

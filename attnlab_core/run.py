@@ -173,9 +173,7 @@ class Run:
     def to_json(self) -> dict[str, Any]:
         """Tokens, probabilities and prediction in plain types."""
         return {
-            "tokens": [
-                {"text": t.text, "start": t.start, "end": t.end, "special": t.special} for t in self.tokens
-            ],
+            "tokens": [t.to_json() for t in self.tokens],
             "probabilities": dict(self.probabilities),
             "prediction": self.prediction,
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,9 +16,6 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
-REQUIRED = "1" in (os.environ.get("CI_BROWSER"), os.environ.get("ATTNLAB_REQUIRE_BROWSER"))
 PATIENCE = 60_000
 """Milliseconds; a busy machine imports slowly, and speed is measured elsewhere."""
 
@@ -59,16 +55,12 @@ def address():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        if REQUIRED:
-            pytest.fail("Chromium is not installed, and the browser tests are required here.")
-        pytest.skip("Chromium is not installed.")
+def browser(chromium):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         )
         yield started
         started.close()

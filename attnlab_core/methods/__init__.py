@@ -18,7 +18,7 @@ from torch import Tensor
 from attnlab_core.catalog import catalog, pick
 from attnlab_core.knobs import check, title
 from attnlab_core.methods._found import Found
-from attnlab_core.prompt import CONTINUATION, Token, Word
+from attnlab_core.prompt import Token, Word
 from attnlab_core.run import Run
 from attnlab_core.targets import Answer, Target
 
@@ -161,8 +161,3 @@ def spearman(scores: Sequence[Float[Tensor, " token"]]) -> Float[Tensor, "method
     centred = ranks - ranks.mean(-1, keepdim=True)
     size = centred.norm(dim=-1)
     return (centred @ centred.T) / (size[:, None] * size[None, :])
-
-
-def said(tokens: Sequence[Token]) -> list[bool]:
-    """Which tokens are words of the text: no special token and no continuation."""
-    return [not token.special and token.segment != CONTINUATION for token in tokens]

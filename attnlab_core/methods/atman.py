@@ -10,7 +10,7 @@ import torch
 
 from attnlab_core.edits import Where
 from attnlab_core.edits.suppress import Suppress
-from attnlab_core.knobs import Range
+from attnlab_core.knobs import Range, labelled
 from attnlab_core.lab import Run
 from attnlab_core.methods._found import Found
 from attnlab_core.methods._inputs import measured
@@ -25,6 +25,7 @@ FORMS: dict[str, dict[str, Any]] = {
 SENTENCE_END = r"(?<=[.!?…])\s+|\n+"
 
 
+@labelled("AtMan")
 def atman(
     run: Run,
     goal: Goal,
@@ -77,9 +78,6 @@ def atman(
         details["chunks"] = [list(chunk) for chunk in chunks]
         details["per_target_token"] = lost.tolist()
     return Found(scores, _words(factor, variant, unit, layer, similarity), True, details, notes)
-
-
-atman.__dict__["label"] = "AtMan"
 
 
 def _words(factor: float, variant: str, unit: str, layer: int | None, similarity: float | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from attnlab_core.knobs import labelled
 from attnlab_core.lab import Run
 from attnlab_core.methods._found import Found
 from attnlab_core.methods._inputs import gradient
 from attnlab_core.targets import Goal, Quantity
 
 
+@labelled("Input × gradient")
 def input_x_gradient(run: Run, goal: Goal, *, quantity: Quantity = "log_probability") -> Found:
     """Slope of the answer along each word's own embedding.
 
@@ -23,6 +25,3 @@ def input_x_gradient(run: Run, goal: Goal, *, quantity: Quantity = "log_probabil
     embeddings, slope = gradient(run, goal, quantity)
     words = f"Gradient of the {quantity.replace('_', '-')} times the word embedding, summed over its width."
     return Found((embeddings * slope).sum(-1).cpu(), words, signed=True)
-
-
-input_x_gradient.__dict__["label"] = "Input × gradient"
