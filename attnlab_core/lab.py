@@ -186,8 +186,7 @@ class Lab:
 
     def settle(self, encoding: Encoding, edits: Sequence[Edit]) -> tuple[Edit, ...]:
         """Edits with positions for words; `BadInput` where a word, layer or head is not there."""
-        similarity = lambda: self.similarity(encoding)  # noqa: E731
-        return tuple(edit.settle(encoding, self.layers, self.heads, similarity) for edit in edits)
+        return tuple(edit.settle(encoding, self) for edit in edits)
 
     def embeddings(self, ids: Sequence[int] | Tensor) -> Float[Tensor, "token width"]:
         """The word embeddings of token ids, as the model looks them up (before scaling, positions and norms)."""

@@ -20,14 +20,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from attnlab_core.edits import Edit
+from attnlab_core.edits import Call, Edit
 from attnlab_core.errors import BadInput, EditTouchedNothing, ModelRefused
 
 MASKED = -5e3
 """A score at or below this is masked: models add -1e4, -65504, -1e30 or the least number of their type."""
-
-Call = tuple[str, int]
-"""The part of the model and the layer in it that an attention call belongs to."""
 
 _SOFTMAX = frozenset({torch.softmax, functional.softmax, Tensor.softmax, torch.special.softmax})
 
@@ -59,6 +56,7 @@ class Surgery(TorchFunctionMode):
         sink: bool = False,
         embeddings: tuple[Tensor, Tensor, Tensor] | None = None,
         unmasked: Sequence[Tensor] | None = None,
+        generating: bool = False,
     ) -> None:
         super().__init__()
         self.calls, self.rows, self.keep, self.sink = tuple(calls), [tuple(row) for row in rows], keep, sink
@@ -68,6 +66,7 @@ class Surgery(TorchFunctionMode):
         self.edited_calls = 0
         self._embeddings, self._unmasked = embeddings, unmasked
         self._touched = [[0] * len(row) for row in self.rows]
+        self._again = [call for call in self.calls if call[0] != "encoder"] if generating else []
         self._only = len({part for part, _ in self.calls}) == 1
 
     def __torch_function__(
@@ -104,7 +103,7 @@ class Surgery(TorchFunctionMode):
 
     def _attend(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
         number, self.seen = self.seen, self.seen + 1
-        call = self.calls[number] if number < len(self.calls) else ("", number)
+        call = self._call(number)
         scores: Tensor = args[0] if args else kwargs["input"]
         mine = [
             tuple((k, e) for k, e in enumerate(row) if e.where.covers(*call, self._only)) for row in self.rows
@@ -122,7 +121,7 @@ class Surgery(TorchFunctionMode):
             plain = functional.softmax(_hide(_exact(scores), visible), -1).to(scores.dtype)
         else:
             plain = func(*args, **kwargs)
-        weights = self._edited(scores, visible, plain, mine) if any(mine) else plain
+        weights = self._edited(scores, visible, plain, mine, call) if any(mine) else plain
         if self.keep:
             if torch.is_grad_enabled() and not weights.requires_grad:
                 weights = weights.detach().requires_grad_()
@@ -130,8 +129,19 @@ class Surgery(TorchFunctionMode):
             self.visible.append(visible)
         return weights
 
+    def _call(self, number: int) -> Call:
+        later = number - len(self.calls)
+        if later < 0:
+            return self.calls[number]
+        return self._again[later % len(self._again)] if self._again else ("", number)
+
     def _edited(
-        self, scores: Tensor, visible: Tensor, plain: Tensor, mine: Sequence[tuple[tuple[int, Edit], ...]]
+        self,
+        scores: Tensor,
+        visible: Tensor,
+        plain: Tensor,
+        mine: Sequence[tuple[tuple[int, Edit], ...]],
+        call: Call,
     ) -> Float[Tensor, "batch head query key"]:
         touched = False
         parts = []
@@ -139,7 +149,9 @@ class Surgery(TorchFunctionMode):
             rows = slice(None) if len(mine) == 1 else slice(b, b + 1)
             part = plain[rows]
             if edits:
-                part, counts = operate(scores[rows], visible[rows], part, [e for _, e in edits], self.sink)
+                part, counts = operate(
+                    scores[rows], visible[rows], part, [e for _, e in edits], call, self.sink
+                )
                 for (k, _), count in zip(edits, counts, strict=True):
                     self._touched[b][k] += count
                     touched = touched or count > 0
@@ -153,6 +165,7 @@ def operate(
     visible: Bool[Tensor, "batch head query key"],
     plain: Float[Tensor, "batch head query key"],
     edits: Sequence[Edit],
+    call: Call,
     sink: bool = False,
 ) -> tuple[Float[Tensor, "batch head query key"], list[int]]:
     """Apply settled edits to one attention call: the new weights, and how many cells each edit met.
@@ -162,7 +175,8 @@ def operate(
     keys = scores.shape[-1] - int(sink)
     shape = (scores.shape[1], scores.shape[2], keys)
     seen = visible[..., :keys]
-    masks = [edit.chosen(shape, scores.device) & seen for edit in edits]
+    first = max(0, keys - shape[1]) if call[0] == "decoder" else 0  # a cache holds the keys before
+    masks = [edit.chosen(shape, scores.device, first) & seen for edit in edits]
     counts = [int(mask.sum()) for mask in masks]
     acting = [(edit, mask) for edit, mask in zip(edits, masks, strict=True) if not edit.inert]
     if not acting:
@@ -173,7 +187,7 @@ def operate(
     on_scores = [(edit, mask) for edit, mask in acting if edit.stage == "scores"]
     for edit, mask in on_scores:
         values = work[..., :keys]
-        values = torch.where(mask, edit.change(values, seen), values)
+        values = torch.where(mask, edit.change(values, seen, call), values)
         work = torch.cat((values, work[..., keys:]), -1) if sink else values
     if on_scores:
         weights = functional.softmax(_hide(work, visible), -1)
@@ -182,7 +196,7 @@ def operate(
         touched = touched | mask
         if edit.stage == "weights":
             values = weights[..., :keys]
-            values = torch.where(mask, edit.change(values, seen), values) * seen
+            values = torch.where(mask, edit.change(values, seen, call), values) * seen
             changed = torch.cat((values, weights[..., keys:]), -1) if sink else values
             if edit.renormalise:
                 total = changed.sum(-1, keepdim=True)

@@ -67,5 +67,5 @@ def softmax(scores, visible):
 def apply(edit, scores, visible):
     """The weights after an edit, and how many cells it met. An edit that reads behind the mask finds scores there."""
     given = scores if edit.unmasked else scores.masked_fill(~visible, torch.finfo(scores.dtype).min)
-    weights, (count,) = operate(given, visible, softmax(scores, visible), [edit])
+    weights, (count,) = operate(given, visible, softmax(scores, visible), [edit], ("encoder", 0))
     return weights, count

@@ -178,7 +178,7 @@ def test_edits_on_weights_act_one_after_the_other():
     scores, visible = random_scores(), visible_cells("causal")
     edit = al.Scale(factor=3.0, where=CELLS)
     both, counts = operate(
-        scores.masked_fill(~visible, -1e9), visible, softmax(scores, visible), [edit, edit]
+        scores.masked_fill(~visible, -1e9), visible, softmax(scores, visible), [edit, edit], ("encoder", 0)
     )
     torch.testing.assert_close(both, apply(al.Scale(factor=9.0, where=CELLS), scores, visible)[0])
     assert counts[0] == counts[1] > 0

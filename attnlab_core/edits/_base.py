@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
@@ -20,8 +20,11 @@ from attnlab_core.errors import BadInput, UnknownName
 from attnlab_core.knobs import knobs
 
 if TYPE_CHECKING:
+    from attnlab_core.lab import Lab
     from attnlab_core.prompt import Encoding
 
+Call = tuple[str, int]
+"""The part of the model and the layer in it that an attention call belongs to."""
 Stage = Literal["scores", "weights"]
 Part = Literal["encoder", "decoder", "cross"]
 Places = tuple[int | str, ...]
@@ -82,15 +85,23 @@ class Where:
         )
         return meant and (self.layers is None or layer in self.layers)
 
-    def cells(self, shape: tuple[int, int, int], device: torch.device) -> Bool[Tensor, "head query key"]:
-        """True at the chosen cells of one call; words must have been settled."""
+    def cells(
+        self, shape: tuple[int, int, int], device: torch.device, first: int = 0
+    ) -> Bool[Tensor, "head query key"]:
+        """True at the chosen cells of one call; words must have been settled.
+
+        Args:
+            shape: heads, queries and keys of the call.
+            device: where the answer is to be.
+            first: the position of the first query, where a cache holds those before it.
+        """
         chosen = torch.ones(shape, dtype=torch.bool, device=device)
         for axis, places in enumerate((self.heads, self.queries, self.keys)):
             if places is not None:
+                start = first if axis == 1 else 0
+                inside = [int(p) - start for p in places if 0 <= int(p) - start < shape[axis]]
                 line = torch.zeros(shape[axis], dtype=torch.bool, device=device)
-                line[
-                    torch.tensor([p for p in places if int(p) < shape[axis]], dtype=torch.long, device=device)
-                ] = True
+                line[torch.tensor(inside, dtype=torch.long, device=device)] = True
                 chosen = chosen & line.view([-1 if k == axis else 1 for k in range(3)])
         return chosen
 
@@ -119,7 +130,9 @@ class Edit:
         if not isinstance(self.where, Where):
             raise BadInput(f"where is an al.Where(…), not {self.where!r}.")
         for knob in knobs(type(self)):
-            object.__setattr__(self, knob.name, knob.check(getattr(self, knob.name)))
+            value = getattr(self, knob.name)
+            if not isinstance(value, Tensor):  # a live strength
+                object.__setattr__(self, knob.name, knob.check(value))
 
     @property
     def op(self) -> str:
@@ -134,30 +147,41 @@ class Edit:
     @property
     def inert(self) -> bool:
         """Whether its values are those that change nothing; the weights then stay as they are, bit by bit."""
-        return bool(self.identity) and all(
-            getattr(self, name) == value for name, value in self.identity.items()
-        )
+        now = [(getattr(self, name), value) for name, value in self.identity.items()]
+        return bool(now) and all(not isinstance(own, Tensor) and own == value for own, value in now)
 
     @property
     def unmasked(self) -> bool:
         """Whether it needs the scores that the model's mask hides."""
         return False
 
-    def settle(self, encoding: Encoding, layers: int, heads: int, similarity: Callable[[], Tensor]) -> Self:
-        """The same edit for one text: positions for words. `similarity()` gives cosines [token, token]."""
-        del similarity
-        return dataclasses.replace(self, where=self.where.settle(encoding, layers, heads))
+    def live(self, **strengths: Tensor) -> Self:
+        """A copy with tensors for some of its numbers, so that the answer can be differentiated by them.
 
-    def chosen(self, shape: tuple[int, int, int], device: torch.device) -> Bool[Tensor, "head query key"]:
-        """The cells it may change in one call."""
-        return self.where.cells(shape, device)
+        It acts as the edit does and is no value any more: it cannot be stored or sent, and its numbers are not checked.
+        """
+        return dataclasses.replace(self, **strengths)
+
+    def settle(self, encoding: Encoding, lab: Lab) -> Self:
+        """The same edit for one text and one model: positions for words."""
+        return dataclasses.replace(self, where=self.where.settle(encoding, lab.layers, lab.heads))
+
+    def chosen(
+        self, shape: tuple[int, int, int], device: torch.device, first: int = 0
+    ) -> Bool[Tensor, "head query key"]:
+        """The cells it may change in one call; see `Where.cells`."""
+        return self.where.cells(shape, device, first)
 
     def change(
         self,
         values: Float[Tensor, "*batch head query key"],
         visible: Bool[Tensor, "*batch head query key"],
+        call: Call,
     ) -> Float[Tensor, "*batch head query key"]:
-        """New scores or weights for all cells; only the chosen ones are taken over."""
+        """New scores or weights for all cells of one call; only the chosen ones are taken over.
+
+        With a cache there are fewer queries than keys, and the queries are the last ones.
+        """
         raise AssertionError(f"{type(self).__name__} has no change")
 
     def to_json(self) -> dict[str, Any]:

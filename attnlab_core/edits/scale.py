@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnlab_core.edits._base import Edit, Stage
+from attnlab_core.edits._base import Call, Edit, Stage
 from attnlab_core.knobs import Range
 
 
@@ -36,7 +36,8 @@ class Scale(Edit):
         self,
         values: Float[Tensor, "*batch head query key"],
         visible: Bool[Tensor, "*batch head query key"],
+        call: Call,
     ) -> Float[Tensor, "*batch head query key"]:
         """Multiply."""
-        del visible
+        del visible, call
         return values * self.factor

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnlab_core.edits._base import Edit, Stage
+from attnlab_core.edits._base import Call, Edit, Stage
 from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range
 
 if TYPE_CHECKING:
+    from attnlab_core.lab import Lab
     from attnlab_core.prompt import Encoding
 
 
@@ -65,30 +66,34 @@ class Suppress(Edit):
         """At factor 1, unless similar tokens have factors of their own."""
         return super().inert and all(factor == 1 for _, factor in self.others)
 
-    def settle(self, encoding: Encoding, layers: int, heads: int, similarity: Callable[[], Tensor]) -> Self:
+    def settle(self, encoding: Encoding, lab: Lab) -> Self:
         """Positions for words, and a factor for every similar token."""
-        settled = super().settle(encoding, layers, heads, similarity)
+        settled = super().settle(encoding, lab)
         if self.similarity is None or settled.where.keys is None:
             return dataclasses.replace(settled, similarity=None)
         own = {int(key) for key in settled.where.keys}
-        others = factors(similarity(), own, self.factor, self.similarity)
+        others = factors(lab.similarity(encoding), own, float(self.factor), self.similarity)
         pairs = tuple(sorted({k: c for k, c in others.items() if k not in own}.items()))
         return dataclasses.replace(settled, similarity=None, others=settled.others + pairs)
 
-    def chosen(self, shape: tuple[int, int, int], device: torch.device) -> Bool[Tensor, "head query key"]:
+    def chosen(
+        self, shape: tuple[int, int, int], device: torch.device, first: int = 0
+    ) -> Bool[Tensor, "head query key"]:
         """The chosen keys and the similar ones."""
         keys = self.where.keys
         if keys is not None:
             keys = (*keys, *(place for place, _ in self.others))
-        return dataclasses.replace(self.where, keys=keys).cells(shape, device)
+        return dataclasses.replace(self.where, keys=keys).cells(shape, device, first)
 
     def change(
         self,
         values: Float[Tensor, "*batch head query key"],
         visible: Bool[Tensor, "*batch head query key"],
+        call: Call,
     ) -> Float[Tensor, "*batch head query key"]:
         """Scale towards zero (weights) or towards the row's least score (scores)."""
-        by = values.new_full((values.shape[-1],), self.factor)
+        del call
+        by = values.new_ones(values.shape[-1]) * self.factor
         for place, factor in self.others:
             by[place] = factor
         if self.on == "weights":

@@ -114,7 +114,7 @@ def marks(run: Run, edits: Sequence[Edit]) -> dict[int, str]:
     marked: dict[int, list[str]] = {}
     for edit in edits:
         keys = set(
-            edit.settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity).where.keys or ()
+            edit.settle(run.encoding, run.lab).where.keys or ()
         )
         factor = getattr(edit, "factor", None)
         for word in run.encoding.words:
@@ -133,7 +133,7 @@ def restore(run: Run) -> None:
         return
     try:
         edits = [edit_from_json(one) for one in said[:50]]
-        last = edits[-1].settle(run.encoding, run.lab.layers, run.lab.heads, run.word_similarity)
+        last = edits[-1].settle(run.encoding, run.lab)
     except AttentionLabError as error:
         widgets.say("error", f"The edits of this link do not fit: {widgets.told(error)}")
         return
