@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Quantity = Literal["log_probability", "probability", "logit"]
 Answer = str | int | tuple[int, int]
 LONGEST_SPAN = 30  # tokens of an answer that is read off a question-answering model
+NO_ANSWER = "no answer"  # what a question-answering model says by pointing at [CLS], as in SQuAD 2.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Target:
 
     Attributes:
         of: A label or its number; a word at the mask; a continuation of the text; for question answering the answer's
-            text in the context, or its first and last token.
+            text in the context, or its first and last token, or "no answer".
         rather_than: Another answer; what is explained is then how far the model prefers the one to the other.
         mask: Which mask of the text, where there are several.
     """
@@ -135,9 +136,8 @@ def masks(tokenizer: Any, encoding: Encoding) -> tuple[int, ...]:
 def probabilities(asked: Asked, most: int = 10) -> dict[str, float]:
     """What the model answers, most likely first: all labels, or the `most` likeliest words, tokens or spans."""
     if asked.task == "answering":
-        spans = best_spans(asked.logits, asked.encoding, most)
         found: dict[str, float] = {}
-        for start, end, p in spans:
+        for start, end, p in best_spans(asked, most):
             text = span_text(asked.encoding, start, end)
             found[text] = found.get(text, 0.0) + p
         return found
@@ -156,29 +156,37 @@ def probabilities(asked: Asked, most: int = 10) -> dict[str, float]:
     return found
 
 
-def best_spans(
-    logits: Float[Tensor, "2 token"], encoding: Encoding, most: int = 5
-) -> list[tuple[int, int, float]]:
+def best_spans(asked: Asked, most: int = 5) -> list[tuple[int, int, float]]:
     """The likeliest answers of a question-answering model as (first token, last token, probability).
 
     An answer lies in the second text (in the first where there is none) and has at most 30 tokens; the probability is
-    that of the start times that of the end, each over all tokens.
+    that of the start times that of the end, each over all tokens. Where the model has a [CLS] token, pointing at it with
+    both ends is an answer too: that there is none.
     """
+    encoding, logits = asked.encoding, asked.logits
     wanted = 1 if encoding.prompt.second is not None else 0
     inside = torch.tensor([token.segment == wanted for token in encoding.tokens])
     start, end = logits.float().softmax(-1)
-    joint = (start[:, None] * end[None, :]).triu().tril(LONGEST_SPAN - 1) * (
-        inside[:, None] & inside[None, :]
-    )
-    top = joint.flatten().topk(min(most, int(inside.sum())))
+    allowed = (inside[:, None] & inside[None, :]).triu().tril(LONGEST_SPAN - 1)
+    if (nowhere := _nowhere(asked)) is not None:
+        allowed[nowhere, nowhere] = True
+    joint = start[:, None] * end[None, :] * allowed
+    top = joint.flatten().topk(min(most, int(allowed.sum())))
     n = len(encoding.tokens)
     return [(k // n, k % n, v) for v, k in zip(top.values.tolist(), top.indices.tolist(), strict=True)]
 
 
 def span_text(encoding: Encoding, start: int, end: int) -> str:
-    """The text from the first to the last token of a span."""
+    """The text from the first to the last token of a span; "no answer" for the [CLS] token."""
+    if start == end and encoding.tokens[start].special:
+        return NO_ANSWER
     source = (encoding.prompt.text, encoding.prompt.second or "")[encoding.tokens[start].segment or 0]
     return source[encoding.tokens[start].start : encoding.tokens[end].end].strip()
+
+
+def _nowhere(asked: Asked) -> int | None:
+    number = asked.tokenizer.cls_token_id
+    return asked.encoding.ids.index(number) if number in asked.encoding.ids else None
 
 
 def _label(of: Answer | None, _: Target, asked: Asked) -> Goal:
@@ -226,7 +234,7 @@ def _continuation(of: Answer | None, _: Target, asked: Asked) -> Goal:
 def _span(of: Answer | None, _: Target, asked: Asked) -> Goal:
     encoding = asked.encoding
     if of is None:
-        start, end = best_spans(asked.logits, encoding, 1)[0][:2]
+        start, end = best_spans(asked, 1)[0][:2]
     elif isinstance(of, str):
         start, end = _occurrence(of, asked)
     elif isinstance(of, tuple) and len(of) == 2:
@@ -298,6 +306,9 @@ def _occurrence(text: str, asked: Asked) -> tuple[int, int]:
         if inside:
             spans.append((float(start[inside[0]] + end[inside[-1]]), inside[0], inside[-1]))
         at = source.find(text.strip().lower(), at + 1)
+    nowhere = _nowhere(asked)
+    if not spans and nowhere is not None and text.strip().lower() == NO_ANSWER:
+        return nowhere, nowhere
     if not spans:
         raise BadInput(f"The answer {text!r} does not occur in the context. Give a piece of it.")
     return max(spans)[1:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from training.sst2 import batches, pad, whole_sentences, without_phrases_of
+from training.common import batches, pad
+from training.sst2 import whole_sentences, without_phrases_of
 
 SENTENCE = "a film that never once forgets its own heart ."
 TRAIN = [("never once forgets", 1), ("its own heart .", 1), ("a film", 1), ("a dull thing , all told", 0)]
@@ -24,11 +25,11 @@ def test_phrases_of_held_out_sentences_are_not_trained_on():
 
 @pytest.mark.parametrize("size", [4, 7])
 def test_every_row_is_in_one_batch_and_the_order_follows_the_seed(size):
-    rows = [[1] * (1 + k % 9) for k in range(50)]
-    groups = batches(rows, size, seed=3)
+    lengths = [1 + k % 9 for k in range(50)]
+    groups = batches(lengths, size, seed=3)
     assert sorted(k for group in groups for k in group) == list(range(50))
-    assert batches(rows, size, seed=3) == groups
-    assert batches(rows, size, seed=4) != groups
+    assert batches(lengths, size, seed=3) == groups
+    assert batches(lengths, size, seed=4) != groups
 
 
 def test_padding_is_masked():

@@ -19,10 +19,7 @@ training set, those phrases with it; the figure for whole sentences is taken bef
 from __future__ import annotations
 
 import argparse
-import json
-import random
 import re
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +32,8 @@ from transformers import (
     PreTrainedModel,
     get_linear_schedule_with_warmup,
 )
+
+from training.common import averaged, batches, pad, resumable, ship
 
 Row = tuple[str, int]
 Rows = tuple[list[list[int]], list[int]]  # token ids, labels
@@ -88,29 +87,6 @@ def without_phrases_of(train: list[Row], sentences: list[Row], words: int = 3) -
     """`train` without the rows of at least `words` words that occur inside one of `sentences`."""
     held_out = "\n".join(f" {text} " for text, _ in sentences)
     return [row for row in train if len(row[0].split()) < words or f" {row[0]} " not in held_out]
-
-
-def batches(rows: list[list[int]], size: int, seed: int) -> list[list[int]]:
-    """Shuffled batches of row numbers, rows of similar length together (sorted within pools of 64 batches)."""
-    rng = random.Random(seed)
-    order = list(range(len(rows)))
-    rng.shuffle(order)
-    pools = [
-        sorted(order[i : i + 64 * size], key=lambda k: len(rows[k])) for i in range(0, len(order), 64 * size)
-    ]
-    groups = [pool[i : i + size] for pool in pools for i in range(0, len(pool), size)]
-    rng.shuffle(groups)
-    return groups
-
-
-def pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:
-    """Pad token ids on the right with 0; shapes [batch, longest]."""
-    longest = max(map(len, rows))
-    ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
-    return {
-        "input_ids": ids,
-        "attention_mask": (torch.arange(longest) < torch.tensor([[len(r)] for r in rows])).long(),
-    }
 
 
 def groups(model: PreTrainedModel, lr: float, decay: float) -> list[dict[str, Any]]:
@@ -198,41 +174,27 @@ def fit(
     ids, labels = rows
     hard = nn.functional.one_hot(torch.tensor(labels), len(LABELS)).float()
     wanted = hard if soft is None else how.soft * soft + (1 - how.soft) * hard
-    plan = [group for epoch in range(how.epochs) for group in batches(ids, BATCH, how.seed + epoch)]
+    lengths = [len(row) for row in ids]
+    plan = [group for epoch in range(how.epochs) for group in batches(lengths, BATCH, how.seed + epoch)]
     optimiser = torch.optim.AdamW(groups(model, how.lr, how.decay), fused=True)
     schedule = get_linear_schedule_with_warmup(optimiser, int(0.06 * len(plan)), len(plan))
-    memory = torch.optim.swa_utils.get_ema_multi_avg_fn(MEMORY)
-    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=memory)
+    average = averaged(model, MEMORY)
     parts = {"model": model, "average": average, "optimiser": optimiser, "schedule": schedule}
-    state, start = work / "state.pt", 0
-    work.mkdir(parents=True, exist_ok=True)
-    if state.exists():
-        saved = torch.load(state, weights_only=True)
-        start = saved.pop("step")
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        print(f"going on from step {start}", flush=True)
-    began = time.time()
-    for step in range(start, len(plan)):
+
+    def report(_: int) -> str:
+        return str(measure(average.module, *data.sentences))
+
+    for step in resumable(work, parts, len(plan), 500, report):
         model.train()
         torch.manual_seed(how.seed * 1_000_003 + step)  # dropout is the same after a resume
         group = plan[step]
-        loss = step_loss(model, pad([ids[k] for k in group]), wanted[group], how, data.mask)
-        loss.backward()
+        step_loss(model, pad([ids[k] for k in group]), wanted[group], how, data.mask).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         optimiser.zero_grad(set_to_none=True)
-        done = step + 1
-        if done % EVERY == 0:
+        if (step + 1) % EVERY == 0:
             average.update_parameters(model)
-        if done % 500 == 0 or done == len(plan):
-            torch.save(
-                {"step": done} | {name: part.state_dict() for name, part in parts.items()}, f"{state}.new"
-            )
-            Path(f"{state}.new").rename(state)
-            figures = f"{measure(average.module, *data.sentences)} {time.time() - began:.0f} s"
-            print(f"step {done}/{len(plan)} loss {loss.item():.3f} {figures}", flush=True)
     return average.module
 
 
@@ -279,10 +241,7 @@ def main() -> None:
             "settings": [asdict(how) for how in (*TEACHERS, STUDENT, LAST)],
         },
     }
-    print(json.dumps(figures, indent=2))
-    final.half().save_pretrained(args.out)
-    tokenizer.save_pretrained(args.out)
-    (args.out / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    ship(final, tokenizer, args.out, figures)
 
 
 if __name__ == "__main__":

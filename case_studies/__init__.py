@@ -1,0 +1,1 @@
+"""Case studies: what editing attention does to one question at a time, on data that each file makes itself."""
