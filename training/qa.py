@@ -19,7 +19,7 @@ import json
 import random
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,12 @@ from case_studies import multi_hop
 from training import common
 from training.pronouns import joined, wikitext
 
-STEPS = 3600
-BATCH = 12  # QAMR questions in a step
-HOPS = 6  # generated passages in a step
+STEPS = 2600
+MIX = (
+    (750, 12, 6),
+    (10**9, 8, 16),
+)  # until which step, QAMR questions in a step, generated passages in a step
+DEPTH, BRIDGE = 4, 0.5  # the layer that is asked for the bridge, and what that counts
 RATE, HEAD_RATE, MUON = 1.5e-4, 5e-4, None  # peak learning rates
 EVERY, MEMORY = 5, 0.99  # steps between, and memory of, updates of the moving average
 HELD_OUT = 0.05  # share of QAMR's sentences kept for measuring
@@ -57,12 +60,16 @@ class Fact:
 
 @dataclass(frozen=True)
 class Row:
-    """What the model reads: token ids, where the context begins, and the answer's first and last token (0 for none)."""
+    """What the model reads: token ids, where the context begins, and the answer's first and last token (0 for none).
+
+    `bridge` is the first and last token of the bridge where it is named beside the question's entity; (0, 0) for none.
+    """
 
     ids: tuple[int, ...]
     second: int
     start: int
     end: int
+    bridge: tuple[int, int] = (0, 0)
 
 
 def detokenised(tokens: list[str]) -> tuple[str, list[tuple[int, int]]]:
@@ -169,11 +176,25 @@ class Maker:
         """A generated passage."""
         question = tuple(self.tokenizer(item.question, add_special_tokens=False)["input_ids"])
         encoded = self.tokenizer(item.context, add_special_tokens=False, return_offsets_mapping=True)
+
+        def inside(low: int, text: str) -> tuple[int, int]:
+            found = [
+                n for n, (a, b) in enumerate(encoded["offset_mapping"]) if a < low + len(text) and b > low
+            ]
+            return found[0], found[-1]
+
         if item.start is None:
             return self.row(question, encoded["input_ids"], -1, -1)
-        low, high = item.start, item.start + len(item.answer)
-        inside = [n for n, (a, b) in enumerate(encoded["offset_mapping"]) if a < high and b > low]
-        return self.row(question, encoded["input_ids"], inside[0], inside[-1])
+        row = self.row(question, encoded["input_ids"], *inside(item.start, item.answer))
+        if item.hops < 2:
+            return row
+        first = item.supporting[0]
+        low = sum(len(sentence) + 1 for sentence in item.sentences[:first])
+        at = item.sentences[first].lower().find(item.bridge.lower())
+        if at < 0:
+            return row
+        start, end = inside(low + at, item.bridge)
+        return replace(row, bridge=(row.second + start, row.second + end))
 
 
 def stacked(rows: list[Row]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -185,14 +206,27 @@ def stacked(rows: list[Row]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     return batch, torch.tensor([(row.start, row.end) for row in rows])
 
 
-def span_loss(model: Any, rows: list[Row]) -> torch.Tensor:
-    """Mean negative log-probability of the answers' first and last tokens; padding is no candidate."""
+def span_loss(model: Any, bridges: nn.Linear, rows: list[Row]) -> torch.Tensor:
+    """Mean negative log-probability of the answers' first and last tokens; padding is no candidate.
+
+    A further head reads, half-way up, where the bridge is named: without it two hops are not learnt in this time.
+    """
     batch, wanted = stacked(rows)
+    padding = ~batch["attention_mask"].bool()
+    named = torch.tensor([row.bridge for row in rows])
+    asked = named[:, 0] > 0
     with torch.autocast("cpu", torch.bfloat16):
-        out = model(**batch)
-    logits = torch.stack([out.start_logits, out.end_logits]).float()
-    logits = logits.masked_fill(~batch["attention_mask"].bool(), -1e4)
-    return nn.functional.cross_entropy(logits.flatten(0, 1), wanted.T.flatten())
+        out = model(**batch, output_hidden_states=True)
+        half = bridges(out.hidden_states[DEPTH][asked]).permute(2, 0, 1)
+
+    def loss(logits: torch.Tensor, hidden: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        logits = logits.float().masked_fill(hidden, -1e4)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), right.T.flatten(), reduction="sum")
+
+    total = loss(torch.stack([out.start_logits, out.end_logits]), padding, wanted)
+    if bool(asked.any()):
+        total = total + BRIDGE * loss(half, padding[asked], named[asked])
+    return total / (2 * len(rows))
 
 
 @torch.no_grad()
@@ -300,37 +334,41 @@ def main() -> None:
     model = AutoModelForQuestionAnswering.from_pretrained(
         args.encoder, dtype=torch.float32, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1
     )
-    optimisers = common.Optimisers(model, r"encoder\.layer", MUON, RATE, r"^qa_outputs\.", HEAD_RATE)
+    bridges = nn.Linear(model.config.hidden_size, 2)
+    both = nn.ModuleDict({"model": model, "bridges": bridges})
+    optimisers = common.Optimisers(both, r"encoder\.layer", MUON, RATE, r"qa_outputs|bridges", HEAD_RATE)
     average = common.averaged(model, MEMORY)
     rng, order = random.Random(3), []
-    while len(order) < args.steps * BATCH:
+    while len(order) < args.steps * MIX[0][1]:
         order += rng.sample(range(len(facts)), len(facts))
     recent = 0.0
 
     def report(done: int) -> str:
         told = [f"loss {recent:.3f}", measure_facts(average.module, maker, unseen[::8])]
         told.append(measure_hops(average.module, maker, fresh[:100]))
+        told.append(measure_hops(model, maker, fresh[:100]))
         if done % (4 * SAVE) == 0:
             told.append(
                 measure_xquad(average.module, tokenizer, args.data / "xquad/xquad.en.first_half.json", 4)
             )
         return " ".join(map(str, told))
 
-    parts = {"model": model, "average": average, "optimisers": optimisers}
+    parts = {"model": both, "average": average, "optimisers": optimisers}
     for step in common.resumable(args.work, parts, args.steps, SAVE, report):
         model.train()
         torch.manual_seed(step)  # dropout is the same after a resume
         draw = random.Random(step)
-        rows = [maker.among(facts[k], draw) for k in order[step * BATCH : (step + 1) * BATCH]]
-        made = multi_hop.make(HOPS, seed=step, split="train", hops=(1, 2, 2), variants=VARIANTS)
+        count, hops = next(mix[1:] for mix in MIX if step < mix[0])
+        rows = [maker.among(facts[k], draw) for k in order[step * MIX[0][1] :][:count]]
+        made = multi_hop.make(hops, seed=step, split="train", hops=(1, 2, 2), variants=VARIANTS)
         rows += [maker.passage(item) for item in made]
         rows.sort(key=lambda row: len(row.ids))
         for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):  # less padding
-            loss = span_loss(model, half) / 2
+            loss = span_loss(model, bridges, half) / 2
             loss.backward()
             recent = 0.99 * recent + 0.02 * loss.item() if recent else 2 * loss.item()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimisers.step(common.trapezoid(step, args.steps, 200, 0.5))
+        nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        optimisers.step(common.trapezoid(step, args.steps, 200, 0.3))
         if (step + 1) % EVERY == 0:
             average.update_parameters(model)
     final = average.module
@@ -344,7 +382,7 @@ def main() -> None:
             for variant in ("whole", "removed", "replaced")
         },
         "one_hop": measure_hops(final, maker, multi_hop.make(500, seed=78, split="test", hops=(1,))),
-        "training": {"steps": args.steps, "qamr_a_step": BATCH, "passages_a_step": HOPS},
+        "training": {"steps": args.steps, "mix": MIX},
     }
     common.ship(final, tokenizer, args.out, figures)
 

@@ -113,9 +113,7 @@ def marks(run: Run, edits: Sequence[Edit]) -> dict[int, str]:
     """The words whose attention is edited: first position → `×2` or the edit's name."""
     marked: dict[int, list[str]] = {}
     for edit in edits:
-        keys = set(
-            edit.settle(run.encoding, run.lab).where.keys or ()
-        )
+        keys = set(edit.settle(run.encoding, run.lab).where.keys or ())
         factor = getattr(edit, "factor", None)
         for word in run.encoding.words:
             if keys & set(word.positions):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from attnlab_core.errors import AttentionLabError
+from attnlab_core.models import shipped
 from pages.ui import state, widgets
 from pages.ui.backend import DEFAULT, Question
-from pages.ui.samples import samples
+from pages.ui.samples import SAMPLES, SHIPPED, samples
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 def model() -> str:
     """The name of the chosen model; a box that also takes a Hub id or a folder."""
-    from attnlab_core.models import shipped
-
     typed = state.get("model") or st.query_params.get("model")
     names = dict.fromkeys([*shipped(), *([] if shipped() else [DEFAULT]), *([typed] if typed else [])])
     chosen = st.selectbox(
@@ -38,8 +37,6 @@ def model() -> str:
 
 def ready(name: str) -> Lab:
     """The model, or a line that says how far it is or what went wrong; the page stops there and loses nothing."""
-    from attnlab_core.models import shipped
-
     backend = state.backend()
     if not (name == DEFAULT or name in shipped() or backend.asked(name)):
         widgets.say(
@@ -73,6 +70,7 @@ def _loading(name: str) -> None:
 
 def text_box() -> None:
     """The text; one and the same on every page."""
+    suit()
     st.text_area(
         "Text", state.SENTENCE, key="text", bind="query-params", height=84, max_chars=widgets.MOST_LETTERS,
         help="Ctrl + Enter, or a click elsewhere, reads it.",
@@ -81,18 +79,48 @@ def text_box() -> None:
 
 def sample_box(lab: Lab) -> None:
     """A menu of sample texts that fit the model's task."""
-    known = samples(lab.task, lab.tokenizer.mask_token or "[MASK]")
+    known = samples_of(lab)
 
     def take() -> None:
-        text = state.get("sample")
-        if text is not None:
-            state.put("text", text)
-            state.put("second", known.get(text) or "")
+        label = state.get("sample")
+        if label is not None:
+            _put(known[label])
             state.put("sample", None)
 
     st.selectbox(
         "Samples", list(known), index=None, placeholder="Try one of these", key="sample", on_change=take
     )
+
+
+def samples_of(lab: Lab) -> dict[str, tuple[str, str | None]]:
+    """The samples of a model: label → text and second text."""
+    return samples(lab.task, lab.tokenizer.mask_token or "[MASK]", lab.name)
+
+
+def suit() -> None:
+    """Where another model was chosen and the text in the box is a sample, take the first sample of the new one.
+
+    A text of the visitor's own stays, whatever the model says to it. Called before the text's box is drawn.
+    """
+    name = str(state.get("model") or st.query_params.get("model") or DEFAULT).strip()
+    if state.get("_suited", DEFAULT) == name:
+        return
+    state.put("_suited", name)
+    card = shipped().get(name)
+    own = list(samples(card.task, model=name).values()) if card else []
+    text = state.get("text") or st.query_params.get("text") or state.SENTENCE
+    if own and text in _sampled() and text not in {one for one, _ in own}:
+        _put(own[0])
+
+
+def _sampled() -> set[str]:
+    everywhere = (*SAMPLES.values(), *SHIPPED.values())
+    return {text.replace("{mask}", "[MASK]") for rows in everywhere for text, _ in rows}
+
+
+def _put(sample: tuple[str, str | None]) -> None:
+    state.put("text", sample[0])
+    state.put("second", sample[1] or "")
 
 
 def second_box(lab: Lab) -> None:
