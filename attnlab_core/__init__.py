@@ -22,8 +22,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attnlab_core.edits import Edit, Where, edit_from_json
+    from attnlab_core.edits.bias import Bias
+    from attnlab_core.edits.draw import Draw
+    from attnlab_core.edits.focus import Focus
+    from attnlab_core.edits.invert import Invert
+    from attnlab_core.edits.mean_pattern import MeanPattern
+    from attnlab_core.edits.noise import Noise
     from attnlab_core.edits.scale import Scale
+    from attnlab_core.edits.sharpen import Sharpen
+    from attnlab_core.edits.smooth import Smooth
+    from attnlab_core.edits.soften import Soften
     from attnlab_core.edits.suppress import Suppress
+    from attnlab_core.edits.transplant import Transplant
+    from attnlab_core.edits.uniform import Uniform
+    from attnlab_core.edits.zero import Zero
     from attnlab_core.errors import AttentionLabError
     from attnlab_core.lab import Lab
     from attnlab_core.methods import Attribution, attribute, attribute_all
@@ -39,14 +51,26 @@ __all__ = [
     "AttentionLabError",
     "AttentionPattern",
     "Attribution",
+    "Bias",
+    "Draw",
     "Edit",
+    "Focus",
+    "Invert",
     "Lab",
+    "MeanPattern",
+    "Noise",
     "Prompt",
     "Run",
     "Scale",
+    "Sharpen",
+    "Smooth",
+    "Soften",
     "Suppress",
     "Target",
+    "Transplant",
+    "Uniform",
     "Where",
+    "Zero",
     "attribute",
     "attribute_all",
     "edit_from_json",
@@ -56,8 +80,20 @@ __all__ = [
 
 _HOMES = {
     "edits": ("Edit", "Where", "edit_from_json"),
+    "edits.bias": ("Bias",),
+    "edits.draw": ("Draw",),
+    "edits.focus": ("Focus",),
+    "edits.invert": ("Invert",),
+    "edits.mean_pattern": ("MeanPattern",),
+    "edits.noise": ("Noise",),
     "edits.scale": ("Scale",),
+    "edits.sharpen": ("Sharpen",),
+    "edits.smooth": ("Smooth",),
+    "edits.soften": ("Soften",),
     "edits.suppress": ("Suppress",),
+    "edits.transplant": ("Transplant",),
+    "edits.uniform": ("Uniform",),
+    "edits.zero": ("Zero",),
     "errors": ("AttentionLabError",),
     "lab": ("Lab",),
     "methods": ("Attribution", "attribute", "attribute_all"),

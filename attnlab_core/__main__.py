@@ -1,4 +1,4 @@
-"""The command line: `python -m attnlab_core list | run | attribute`.
+"""The command line: `python -m attnlab_core list | run | attribute | suggest | optimise | generate`.
 
 Bad input ends with status 2 and one line on standard error.
 """
@@ -16,6 +16,7 @@ from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
 
 if TYPE_CHECKING:
     from attnlab_core.run import Run
+    from attnlab_core.targets import Target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +66,6 @@ def attribute(args: argparse.Namespace) -> dict[str, Any]:
     from attnlab_core.catalog import catalog
     from attnlab_core.methods import FOLDER, attribute_all
     from attnlab_core.record import of_attributions
-    from attnlab_core.targets import Target
 
     known = catalog(FOLDER)
     names = list(dict.fromkeys(args.method or ["all"]))
@@ -75,11 +75,59 @@ def attribute(args: argparse.Namespace) -> dict[str, Any]:
         if name not in known:
             raise UnknownName(name, [*known, "all"], "method")
     params = _params(args.param, names)
+    found = _edited(args)
+    return of_attributions(found, attribute_all(found, names, _target(args), params))
+
+
+def suggest(args: argparse.Namespace) -> dict[str, Any]:
+    """What would help a target most: single changes of attention, predicted by the gradient and really run."""
+    from attnlab_core.gradient import suggest as suggestions
+    from attnlab_core.record import header
+
+    found = _edited(args)
+    target = _target(args)
+    made = suggestions(found, target, of=args.of, most=args.most)
+    return header(found) | {"target": found.goal(target).text, "suggestions": [one.to_json() for one in made]}
+
+
+def optimise(args: argparse.Namespace) -> dict[str, Any]:
+    """Search attention that makes a target likely and stays plausible."""
+    from attnlab_core.edits import where_from_json
+    from attnlab_core.optimise import optimise as search
+    from attnlab_core.record import header
+
+    found = _edited(args)
+    options: dict[str, Any] = {
+        name: getattr(args, name) for name in ("plausibility", "steps", "rate", "enough")
+    }
+    wished = _target(args) if args.target else None
+    made = search(found, wished, where=where_from_json(args.where or {}), **options)
+    if args.smallest is not None:
+        made = made.smallest(args.smallest)
+    return header(found) | made.to_json()
+
+
+def generate(args: argparse.Namespace) -> dict[str, Any]:
+    """How a language model goes on with a text, without and with edits."""
+    from attnlab_core.generate import generate as write
+    from attnlab_core.record import header
+
+    found = _edited(args)
+    options = {"tokens": args.tokens, "temperature": args.temperature, "seed": args.seed}
+    said = header(found) | write(found, **options).to_json()
+    return said | ({"before": write(found.plain, **options).to_json()} if found.edits else {})
+
+
+def _target(args: argparse.Namespace) -> Target:
+    from attnlab_core.targets import Target
+
+    return Target(_answer(args.target), _answer(args.rather_than), args.mask)
+
+
+def _edited(args: argparse.Namespace) -> Run:
     edits = _edits(args.edit)
     plain = _run(args)
-    found = plain.again(*edits) if edits else plain
-    target = Target(_answer(args.target), _answer(args.rather_than), args.mask)
-    return of_attributions(found, attribute_all(found, names, target, params))
+    return plain.again(*edits) if edits else plain
 
 
 def _run(args: argparse.Namespace) -> Run:
@@ -169,6 +217,31 @@ def _show_attributions(said: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _show_suggestions(said: Mapping[str, Any]) -> str:
+    rows = [
+        f"{one['predicted']:+9.4f} {one['real']:+9.4f}  {json.dumps(one['edit'], ensure_ascii=False)}"
+        for one in said["suggestions"]
+    ]
+    return "\n".join([f"target: {said['target']}", "predicted      real  edit", *rows])
+
+
+def _show_search(said: Mapping[str, Any]) -> str:
+    figures = said["figures"]
+    sides = "\n".join(f"{name}:\n{_bars(said[name])}" for name in ("before", "after"))
+    return (
+        f"target: {said['target']}\n{sides}\nstopped: {said['stopped']}\n"
+        f"changed: {figures['cells']} cells in {figures['heads']} heads; on average {figures['minimality']:.1%} of a row "
+        f"moved\nThe edit is in the output of --json."
+    )
+
+
+def _show_generation(said: Mapping[str, Any]) -> str:
+    text = said["prompt"]["text"]
+    if "before" not in said:
+        return text + said["text"]
+    return f"without edits: {text}{said['before']['text']}\nwith edits: {text}{said['text']}"
+
+
 class _Parser(argparse.ArgumentParser):
     """One line for a wrong call, as for every other bad input."""
 
@@ -178,44 +251,61 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
-    commands = parser.add_subparsers(required=True, metavar="{list,run,attribute}")
+    commands = parser.add_subparsers(required=True, metavar="{list,run,attribute,suggest,optimise,generate}")
 
-    one = commands.add_parser("list", help=listing.__doc__, description=listing.__doc__)
-    one.set_defaults(command=listing, show=_show_list)
+    def add(command: Any, show: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            command.__name__.replace("listing", "list"), help=command.__doc__, description=command.__doc__
+        )
+        made.set_defaults(command=command, show=show)
+        made.add_argument("--json", action="store_true", help="print one JSON object")
+        return made
 
-    two = commands.add_parser("run", help=run.__doc__, description=run.__doc__)
-    two.set_defaults(command=run, show=_show_run)
-
-    three = commands.add_parser("attribute", help=attribute.__doc__, description=attribute.__doc__)
-    three.set_defaults(command=attribute, show=_show_attributions)
-    three.add_argument(
+    add(listing, _show_list)
+    _asks(add(run, _show_run))
+    one = add(attribute, _show_attributions)
+    one.add_argument(
         "--method", action="append", metavar="NAME", help="a method's name, or all; may be repeated"
     )
+    one.add_argument("--param", action="append", default=[], metavar="METHOD.KNOB=VALUE", help="turn a knob")
+    two = add(suggest, _show_suggestions)
+    two.add_argument("--of", choices=("cells", "heads"), default="cells")
+    two.add_argument("--most", type=int, default=10, metavar="N", help="how many")
+    three = add(optimise, _show_search)
     three.add_argument(
-        "--target", metavar="X", help="a label, a word, a continuation, an answer, or FIRST:LAST tokens"
+        "--plausibility", type=float, default=0.0, metavar="LAMBDA", help="what implausibility counts"
     )
-    three.add_argument("--rather-than", metavar="Y", help="explain X rather than Y")
-    three.add_argument("--mask", type=int, default=0, metavar="N", help="which mask, from 0")
+    three.add_argument("--steps", type=int, default=60)
+    three.add_argument("--rate", type=float, default=0.1)
+    three.add_argument("--enough", type=float, default=0.9, metavar="P", help="the probability aimed at")
+    three.add_argument("--where", metavar="JSON", help='what may change, such as {"layers": [3, 4]}')
     three.add_argument(
-        "--param", action="append", default=[], metavar="METHOD.KNOB=VALUE", help="turn a knob"
+        "--smallest", type=float, metavar="SHARE", help="keep the fewest cells that carry this share"
     )
-
-    for command in (two, three):
-        command.add_argument(
-            "--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder"
-        )
-        command.add_argument("--text", required=True, metavar="T")
-        command.add_argument(
-            "--second", metavar="S", help="the second text of a pair: a context, a hypothesis"
-        )
-        command.add_argument(
-            "--edit", action="append", default=[], metavar="JSON", help="an edit; may be repeated"
-        )
-        command.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
-        command.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
     for command in (one, two, three):
-        command.add_argument("--json", action="store_true", help="print one JSON object")
+        _asks(command)
+        command.add_argument(
+            "--target", metavar="X", help="a label, a word, a continuation, an answer, or FIRST:LAST tokens"
+        )
+        command.add_argument("--rather-than", metavar="Y", help="X rather than Y")
+        command.add_argument("--mask", type=int, default=0, metavar="N", help="which mask, from 0")
+    four = add(generate, _show_generation)
+    _asks(four)
+    four.add_argument("--tokens", type=int, default=20)
+    four.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
+    four.add_argument("--seed", type=int, default=0)
     return parser
+
+
+def _asks(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder")
+    command.add_argument("--text", required=True, metavar="T")
+    command.add_argument("--second", metavar="S", help="the second text of a pair: a context, a hypothesis")
+    command.add_argument(
+        "--edit", action="append", default=[], metavar="JSON", help="an edit; may be repeated"
+    )
+    command.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
+    command.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,7 @@ class Lab:
         name: What it is called on pages and in records.
         revision: The commit it came from, where known.
         batch_size: How many variations of a text go through the model at once.
+        loader: Gives other models by name, for edits that read one.
 
     Raises:
         ModelRefused: The model has another task, or its attention is not where it should be: its own tokens were run
@@ -58,12 +59,14 @@ class Lab:
         name: str = "",
         revision: str | None = None,
         batch_size: int = 16,
+        loader: Callable[[str], Lab] | None = None,
     ) -> None:
         self.model: Any = model.eval()
         self.tokenizer = tokenizer
         self.config: Any = model.config
         self.name = name or type(model).__name__
         self.revision = revision
+        self.loader = loader
         self.task = task_of(type(model).__name__)
         self._pad = getattr(self.config, "pad_token_id", None)
         # A classifier that finds the text's end by its padding takes one text at a time where it knows no padding.
@@ -177,6 +180,20 @@ class Lab:
         return Run(
             self, prompt, encoding, kept, self._patterns(tape, encoding), answers, edits, tape.edited_calls
         )
+
+    def attention(self, encoding: Encoding) -> dict[str, AttentionPattern]:
+        """The attention of an encoding without edits, by part."""
+        types = None if encoding.types is None else [list(encoding.types)]
+        _, tape = self.forward([list(encoding.ids)], types=types, keep=True)
+        return self._patterns(tape, encoding)
+
+    def other(self, name: str) -> Lab:
+        """Another model, by the name it is loaded by; `BadInput` where this lab was made without a loader."""
+        if self.loader is None:
+            raise BadInput(
+                f"{self.name} was not loaded by name, so it cannot load {name!r}. Use al.load, or Lab(…, loader=al.load)."
+            )
+        return self.loader(name)
 
     def asked(self, encoding: Encoding, logits: Float[Tensor, "place class"]) -> Asked:
         """What settling a target on a text needs to know."""

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,8 @@ def load(
         model.to(place)
     except RuntimeError as error:
         raise BadInput(f"{name!r} does not fit on {place}: {first_line(error)} Use device='cpu'.") from error
-    return Lab(model, tokenizer, name=name, revision=commit, batch_size=batch_size)
+    others = partial(load, device=device, batch_size=batch_size)
+    return Lab(model, tokenizer, name=name, revision=commit, batch_size=batch_size, loader=others)
 
 
 def _choices() -> str:

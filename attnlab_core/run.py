@@ -15,7 +15,7 @@ from attnlab_core.edits import Edit
 from attnlab_core.pattern import AttentionPattern
 from attnlab_core.progress import step
 from attnlab_core.prompt import Encoding, Prompt, Token
-from attnlab_core.targets import Answer, Asked, Goal, Target, settle
+from attnlab_core.targets import Answer, Asked, Goal, Quantity, Target, settle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +100,32 @@ class Run:
         if goal.against is not None:
             found -= float(goal.against.value(self.with_continuation(goal.against).logits[None], quantity))
         return found
+
+    def slopes(
+        self, goal: Goal, quantity: Quantity = "log_probability"
+    ) -> Float[Tensor, "layer head query key"]:
+        """The gradient of a goal by the attention weights of this run as they went on, after its edits; CPU, fp32.
+
+        Of the part that `pattern` shows; zero where the mask hides a key. The run must hold the goal's continuation.
+        """
+        types = None if self.encoding.types is None else [list(self.encoding.types)]
+        logits, tape = self.lab.forward(
+            [list(self.encoding.ids)],
+            types=types,
+            rows=[self.lab.settle(self.encoding, self.edits)],
+            keep=True,
+            grad=True,
+        )
+        mine = [k for k, call in enumerate(self.lab.calls) if call[0] == self.pattern.part]
+        found = torch.autograd.grad(
+            goal.value(logits, quantity).sum(), [tape.weights[k] for k in mine], allow_unused=True
+        )
+        keys = self.pattern.weights.shape[-1]
+        slopes = [
+            torch.zeros_like(self.pattern.weights[0]) if one is None else one[0, ..., :keys].float().cpu()
+            for one in found
+        ]
+        return torch.stack(slopes) * self.pattern.visible
 
     def word_similarity(self) -> Float[Tensor, "token token"]:
         """Cosines between the word embeddings of the tokens (no positions), clipped to -1 to 1; CPU, fp32."""

@@ -11,6 +11,7 @@ In the same way the block can put given embeddings in the place of the word-embe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from textwrap import shorten
 from types import TracebackType
 from typing import Any
 
@@ -20,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from attnlab_core.edits import Call, Edit
+from attnlab_core.edits import Call, Edit, first_query
+from attnlab_core.edits._rows import level
 from attnlab_core.errors import BadInput, EditTouchedNothing, ModelRefused
 
 MASKED = -5e3
@@ -97,8 +99,7 @@ class Surgery(TorchFunctionMode):
                 for edit, count in zip(edits, counts, strict=True):
                     if not count:
                         raise EditTouchedNothing(
-                            f"The edit {edit} met no attention cell: its keys are hidden from its queries by the mask, "
-                            f"or the model has no such part. Choose other layers, queries or keys."
+                            f"The edit {shorten(str(edit), 200)} met no attention cell: {edit.missed}"
                         )
 
     def _attend(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:
@@ -170,13 +171,14 @@ def operate(
 ) -> tuple[Float[Tensor, "batch head query key"], list[int]]:
     """Apply settled edits to one attention call: the new weights, and how many cells each edit met.
 
-    Rows sum to what `plain`'s rows sum to (one), masked cells are zero, and an untouched row is `plain`'s, bit by bit.
+    Rows sum to what `plain`'s rows sum to (one) unless an edit says that it takes some away, masked cells are zero, and
+    an untouched row is `plain`'s, bit by bit.
     """
     keys = scores.shape[-1] - int(sink)
     shape = (scores.shape[1], scores.shape[2], keys)
     seen = visible[..., :keys]
-    first = max(0, keys - shape[1]) if call[0] == "decoder" else 0  # a cache holds the keys before
-    masks = [edit.chosen(shape, scores.device, first) & seen for edit in edits]
+    first = first_query(call, shape[1], keys)
+    masks = [edit.meets(edit.chosen(shape, scores.device, first) & seen) for edit in edits]
     counts = [int(mask.sum()) for mask in masks]
     acting = [(edit, mask) for edit, mask in zip(edits, masks, strict=True) if not edit.inert]
     if not acting:
@@ -186,8 +188,7 @@ def operate(
         raise BadInput('minimum="all" needs the scores behind the mask. Use minimum="visible".')
     on_scores = [(edit, mask) for edit, mask in acting if edit.stage == "scores"]
     for edit, mask in on_scores:
-        values = work[..., :keys]
-        values = torch.where(mask, edit.change(values, seen, call), values)
+        values = edit.rearrange(work[..., :keys], seen, mask, call)
         work = torch.cat((values, work[..., keys:]), -1) if sink else values
     if on_scores:
         weights = functional.softmax(_hide(work, visible), -1)
@@ -195,14 +196,9 @@ def operate(
     for edit, mask in acting:
         touched = touched | mask
         if edit.stage == "weights":
-            values = weights[..., :keys]
-            values = torch.where(mask, edit.change(values, seen, call), values) * seen
+            values = edit.rearrange(weights[..., :keys], seen, mask, call) * seen
             changed = torch.cat((values, weights[..., keys:]), -1) if sink else values
-            if edit.renormalise:
-                total = changed.sum(-1, keepdim=True)
-                changed = torch.where(
-                    total > 0, changed / total.clamp_min(torch.finfo(total.dtype).tiny), weights
-                )
+            changed = level(changed, weights) if edit.rescales else changed
             weights = torch.where(mask.any(-1, keepdim=True), changed, weights)
     rows = touched.any(-1, keepdim=True)
     return torch.where(rows, weights.to(plain.dtype), plain), counts

@@ -96,7 +96,7 @@ def test_run_with_edits_says_before_and_after(ask: Ask, model: str) -> None:
     assert said["after"]["probabilities"] != plain["probabilities"]
     assert said["after"]["prediction"] == next(iter(said["after"]["probabilities"]))
     assert said["edited_calls"] == 2
-    halved = DOUBLED.replace("2", "0.5").replace("keys", "queries")
+    halved = DOUBLED.replace("2", "0.5").replace("nothing", "dislike")
     both = ask("run", "--model", model, "--text", TEXT, "--edit", DOUBLED, "--edit", halved)
     assert both["after"] != said["after"]
     assert both["before"] == said["before"]

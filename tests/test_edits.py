@@ -10,25 +10,13 @@ import pytest
 import torch
 
 import attnlab_core as al
-from attnlab_core.catalog import catalog
+from attnlab_core.edits._rows import Sharing
 from attnlab_core.errors import BadInput, EditTouchedNothing, UnknownName
 from attnlab_core.knobs import caption, knobs, title
 from attnlab_core.surgery import operate
+from tests.examples import BY_CELL, CELLS, EDITS, IN_LAB, SENTENCE, VARIANTS, WORDS, place, variants
 from tests.reach import apply, random_scores, softmax, visible_cells
 
-EDITS = catalog("attnlab_core.edits")
-CELLS = al.Where(heads=(1,), queries=(2, 3), keys=(0, 2))
-SENTENCE = "There is nothing to dislike here."
-
-
-def variants(kind, **fixed):
-    """An edit of the kind for every combination of its choices."""
-    choices = {knob.name: knob.choices for knob in knobs(kind) if knob.kind == "choice"}
-    for values in itertools.product(*choices.values()):
-        yield kind(**dict(zip(choices, values, strict=True)), **fixed)
-
-
-VARIANTS = [edit for kind in EDITS.values() for edit in variants(kind, where=CELLS)]
 every_edit = pytest.mark.parametrize("name", EDITS)
 every_variant = pytest.mark.parametrize("edit", VARIANTS, ids=str)
 every_mask = pytest.mark.parametrize("mask", ["full", "causal", "padded"])
@@ -38,7 +26,10 @@ every_mask = pytest.mark.parametrize("mask", ["full", "causal", "padded"])
 
 
 def test_there_are_edits():
-    assert {"scale", "suppress"} <= set(EDITS)
+    named = (
+        "draw focus invert mean_pattern noise scale sharpen smooth soften suppress transplant uniform zero"
+    )
+    assert set(named.split()) <= set(EDITS)
 
 
 @every_variant
@@ -46,7 +37,8 @@ def test_there_are_edits():
 def test_rows_sum_to_one_and_masked_cells_stay_at_zero(edit, mask):
     visible = visible_cells(mask)
     weights, _ = apply(edit, random_scores(), visible)
-    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3, 5))
+    if edit.rescales:
+        torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3, 5))
     assert (weights >= 0).all()
     assert (weights[~visible] == 0).all()
 
@@ -64,6 +56,19 @@ def test_only_chosen_rows_change(edit, mask):
 
 @every_variant
 @every_mask
+def test_other_cells_of_a_row_keep_their_proportions(edit, mask):
+    """And their very weights, where an edit only shares out what the chosen cells hold."""
+    visible = visible_cells(mask)
+    chosen = edit.chosen((3, 5, 5), visible.device)
+    after, before = apply(edit, random_scores(), visible)[0], softmax(random_scores(), visible)
+    after, before = (weights[:, 1, 2:4].masked_fill(chosen[1, 2:4], 0) for weights in (after, before))
+    if isinstance(edit, Sharing):
+        torch.testing.assert_close(after, before)
+    torch.testing.assert_close(after * before.sum(-1, keepdim=True), before * after.sum(-1, keepdim=True))
+
+
+@every_variant
+@every_mask
 def test_cells_it_meets_are_counted(edit, mask):
     visible = visible_cells(mask)
     expected = sum(bool(visible[b, 1, q, k]) for b in range(2) for q in (2, 3) for k in (0, 2))
@@ -75,7 +80,7 @@ def test_cells_it_meets_are_counted(edit, mask):
 def test_its_identity_changes_nothing(name, mask):
     kind = EDITS[name]
     assert kind.identity, "an edit names the values that change nothing"
-    for edit in variants(kind, where=CELLS, **kind.identity):
+    for edit in variants(name, **kind.identity):
         weights, count = apply(edit, random_scores(), visible_cells(mask))
         torch.testing.assert_close(weights, softmax(random_scores(), visible_cells(mask)))
         assert count > 0
@@ -104,7 +109,8 @@ def test_the_result_is_smooth_in_its_strength(name):
     for knob in knobs(EDITS[name]):
         if knob.kind != "float" or knob.optional:
             continue
-        for edit, strength in itertools.product(variants(EDITS[name], where=CELLS), (0.1, 0.5, 1.0, 2.0)):
+        inside = [x for x in (0.1, 0.5, 1.0, 2.0) if x - 0.01 >= knob.low and x + 0.01 <= (knob.high or 9)]
+        for edit, strength in itertools.product(variants(name), inside):
             at = [
                 apply(
                     dataclasses.replace(edit, **{knob.name: strength + h}),
@@ -114,6 +120,21 @@ def test_the_result_is_smooth_in_its_strength(name):
                 for h in (-1e-2, 0.0, 1e-2)
             ]
             torch.testing.assert_close((at[2] - at[1]) / 1e-2, (at[1] - at[0]) / 1e-2, rtol=0.3, atol=0.02)
+
+
+@every_variant
+@every_mask
+def test_it_is_differentiable_in_its_strength(edit, mask):
+    """The gradient through `live` is the slope that finite differences in double precision show."""
+    (strength,) = edit.identity
+    scores, visible = random_scores(dtype=torch.float64), visible_cells(mask)
+    value = torch.tensor(0.7 * getattr(edit, strength), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda live: apply(edit.live(**{strength: live}), scores, visible)[0][visible], value
+    )
+    apply(edit.live(**{strength: value}), scores, visible)[0].square().sum().backward()
+    assert value.grad.isfinite()
+    assert value.grad != 0
 
 
 @every_variant
@@ -145,30 +166,35 @@ def test_it_describes_itself(name):
 @every_edit
 def test_it_works_in_a_lab_and_is_counted_there(lab, name):
     run = lab.run(SENTENCE)
-    for edit in variants(EDITS[name], where=al.Where(keys=("nothing",))):
+    for edit in variants(name, WORDS, IN_LAB):
         edited = run.again(edit)
         assert edited.edited_calls == lab.layers
         assert run.edited_calls == 0
         assert not torch.equal(edited.logits, run.logits)
-        torch.testing.assert_close(
-            edited.pattern.weights.sum(-1), torch.ones_like(run.pattern.weights[..., 0])
-        )
+        sums = edited.pattern.weights.sum(-1)
+        assert torch.allclose(sums, torch.ones_like(sums)) if edit.rescales else (sums < 1.00001).all()
         assert torch.equal(edited.plain.logits, run.logits)
-        assert run.again(dataclasses.replace(edit, where=al.Where(layers=(1,), keys=(3,)))).edited_calls == 1
+        once = dataclasses.replace(edit, where=place(name, al.Where(layers=(1,), keys=(3, 5))))
+        assert run.again(once).edited_calls == 1
 
 
 @every_edit
 def test_it_works_in_a_causal_model(decoder_lab, name):
     run = decoder_lab.run(SENTENCE)
     assert run.pattern.causal
-    for edit in variants(EDITS[name], where=al.Where(keys=("nothing",))):
+    hidden = {"cells": ((0, 3, 0.5),)} if name == "draw" else {"cells": ((0, 0, 0, 3, 0.5),)}
+    for edit in variants(name, WORDS, IN_LAB):
         edited = run.again(edit)
         assert edited.pattern.causal
         first = run.encoding.find("nothing")[0]
         torch.testing.assert_close(edited.logits[:first], run.logits[:first])  # what comes before cannot know
         assert not torch.allclose(edited.logits[first + 1 :], run.logits[first + 1 :])
+        if name in BY_CELL:
+            unseen = dataclasses.replace(edit, **hidden)
+        else:
+            unseen = dataclasses.replace(edit, where=al.Where(queries=(0,), keys=(3, 4)))
         with pytest.raises(EditTouchedNothing):
-            run.again(dataclasses.replace(edit, where=al.Where(queries=(0,), keys=(3,))))
+            run.again(unseen)
 
 
 # --- several edits, and where

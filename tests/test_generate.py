@@ -39,7 +39,7 @@ def test_with_a_cache_it_writes_what_reading_all_anew_would(architecture, name):
 
 
 def test_an_edit_changes_what_is_written_and_a_seed_fixes_it():
-    lab = tiny_lab("causal")
+    lab = tiny_lab("causal", architecture="gpt2")
     run = lab.run(TEXT)
     drawn = [generate(run, tokens=12, temperature=1.5, seed=seed) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
@@ -50,7 +50,7 @@ def test_an_edit_changes_what_is_written_and_a_seed_fixes_it():
 def test_it_refuses_what_cannot_go_on(lab):
     with pytest.raises(BadInput, match="does not go on"):
         generate(lab.run(TEXT))
-    causal = tiny_lab("causal")
+    causal = tiny_lab("causal", architecture="gpt2")
     short = dataclasses.replace(causal.run(Prompt(TEXT)))
     with pytest.raises(TextTooLong):
         generate(short, tokens=(causal.max_tokens or 0) + 1)

@@ -161,8 +161,13 @@ def averaged(model: nn.Module, memory: float) -> Any:
 
 
 def ship(model: Any, tokenizer: Any, out: Path, figures: dict[str, Any]) -> None:
-    """Write the weights in fp16, the tokenizer, and the figures as `training.json`."""
+    """Write the weights in fp16, the tokenizer, and the figures."""
     model.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
+    note(out, figures)
+
+
+def note(out: Path, figures: dict[str, Any]) -> None:
+    """Print the figures, and write them as `training.json`."""
     (out / "training.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(figures, indent=2))

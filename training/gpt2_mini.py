@@ -24,13 +24,14 @@ from tokenizers import ByteLevelBPETokenizer
 from torch import nn
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
+import attnlab_core as al
+from benchmarks.models import measure_gpt2_mini
 from training import common
 
-STEPS, TOKENS = 2400, 8192  # optimiser's steps, tokens in each
+STEPS, TOKENS = 1500, 4096  # optimiser's steps, tokens in each
 LENGTHS = (256, 512)  # tokens of a window: at first, and in the last part
-FALL = 0.35  # that last part, in which the learning rate falls
-MUON, ADAM = 4e-3, 3e-3  # peak learning rates
-PARTS = 2  # passes a step is split into, to save memory
+FALL = 0.2667  # that last part, in which the learning rate falls
+MUON, ADAM = 3e-3, 3e-3  # peak learning rates
 END = "<|endoftext|>"
 
 
@@ -155,20 +156,17 @@ def main() -> None:
     optimisers, plan = common.Optimisers(model, r"\.h\.", MUON, ADAM), order(text, args.steps)
     parts = {"model": model, "optimisers": optimisers}
     for step in common.resumable(
-        args.work, parts, args.steps, 50, lambda _: f"held out {held_out_loss(model, unseen):.3f}"
+        args.work, parts, args.steps, 100, lambda _: f"held out {held_out_loss(model, unseen):.3f}"
     ):
         model.train()
         length, begins = plan[step]
-        chunk = len(begins) // PARTS
-        for k in range(0, len(begins), chunk):
-            ids = text.batch(begins[k : k + chunk], length)
-            offset = random.Random(step).randrange(
-                LENGTHS[1] - length + 1
-            )  # so that every position is learnt
-            (loss(model, ids, offset) / PARTS).backward()
+        offset = random.Random(step).randrange(LENGTHS[1] - length + 1)  # so that every position is learnt
+        loss(model, text.batch(begins, length), offset).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimisers.step(common.trapezoid(step, args.steps, 60, FALL))
-    common.ship(model, tokenizer, args.out, {"steps": args.steps, "tokens_a_step": TOKENS})
+    figures = {"training": {"steps": args.steps, "tokens_a_step": TOKENS, "tokens": len(text.ids)}}
+    common.ship(model, tokenizer, args.out, figures)
+    common.note(args.out, measure_gpt2_mini(al.load(args.out), args.data) | figures)
 
 
 if __name__ == "__main__":

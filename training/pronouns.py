@@ -32,7 +32,7 @@ LENGTHS = (32, 64, 128, 128, 128)  # tokens of a window, drawn anew for every st
 HIDE = 0.2  # share of the tokens that are to be guessed in training
 HIDE_PRONOUNS, SINCE = 0.35, 0.55  # the same of the pronouns below, from which part of the steps on
 MUON, RATE, HEAD_RATE = 1.5e-3, 5e-4, 1e-3  # peak learning rates: matrices of the blocks, the rest, the head
-EVERY, MEMORY = 5, 0.98  # steps between, and memory of, updates of the moving average
+EVERY, MEMORY = 5, 0.9  # steps between, and memory of, updates of the moving average
 _SIGNS = (
     ("-LRB-", "("), ("-RRB-", ")"), ("-LSB-", "["), ("-RSB-", "]"), ("``", '"'), ("''", '"'), (" n't", "n't"), ("<unk>", "[UNK]"),
 )  # fmt: skip

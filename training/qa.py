@@ -32,17 +32,15 @@ from case_studies import multi_hop
 from training import common
 from training.pronouns import joined, wikitext
 
-STEPS = 2600
-MIX = (
-    (750, 12, 6),
-    (10**9, 8, 16),
-)  # until which step, QAMR questions in a step, generated passages in a step
+STEPS, FIRST, AGAIN = 3000, 2600, 0.5  # the learning rate falls twice: from its peak, and from half of it
+# Until which step, questions of QAMR in a step, generated passages in a step.
+MIX = ((750, 12, 6), (FIRST, 8, 16), (10**9, 12, 6))
 DEPTH, BRIDGE = 4, 0.5  # the layer that is asked for the bridge, and what that counts
 RATE, HEAD_RATE, MUON = 1.5e-4, 5e-4, None  # peak learning rates
-EVERY, MEMORY = 5, 0.99  # steps between, and memory of, updates of the moving average
+EVERY, MEMORY = 5, 0.97  # steps between, and memory of, updates of the moving average
 HELD_OUT = 0.05  # share of QAMR's sentences kept for measuring
 LONGEST = 320  # tokens of a row
-SAVE = 150  # steps between two saves
+SAVE = 100  # steps between two saves
 VARIANTS = {"whole": 0.75, "removed": 0.15, "replaced": 0.10}
 _OPENING = {"(", "[", "``", "$", "#", "`", "-LRB-", "-LSB-"}
 _CLOSING = {")", "]", "''", ",", ".", ";", ":", "!", "?", "%", "-RRB-", "-RSB-"}
@@ -368,7 +366,8 @@ def main() -> None:
             loss.backward()
             recent = 0.99 * recent + 0.02 * loss.item() if recent else 2 * loss.item()
         nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimisers.step(common.trapezoid(step, args.steps, 200, 0.3))
+        again = AGAIN * (args.steps - step) / max(1, args.steps - FIRST)
+        optimisers.step(common.trapezoid(step, FIRST, 200, 0.3) if step < FIRST else again)
         if (step + 1) % EVERY == 0:
             average.update_parameters(model)
     final = average.module

@@ -5,6 +5,15 @@ Edits on scores act before the softmax, edits on weights after it; within each s
 
 from __future__ import annotations
 
-from attnlab_core.edits._base import Call, Edit, Part, Stage, Where, edit_from_json
+from attnlab_core.edits._base import (
+    Call,
+    Edit,
+    Part,
+    Stage,
+    Where,
+    edit_from_json,
+    first_query,
+    where_from_json,
+)
 
-__all__ = ["Call", "Edit", "Part", "Stage", "Where", "edit_from_json"]
+__all__ = ["Call", "Edit", "Part", "Stage", "Where", "edit_from_json", "first_query", "where_from_json"]

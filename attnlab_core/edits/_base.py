@@ -1,7 +1,8 @@
 """What every edit is: a frozen value that says where, and one method that says what.
 
 The base keeps the promises, the edit has the idea: cells outside `where` stay as they are, masked cells stay at zero,
-rows sum to one afterwards. A row that an edit empties keeps the weights it had: the model must attend somewhere.
+rows sum afterwards to what they did before, one. A row that an edit empties keeps the weights it had: the model must
+attend somewhere. (Zero may be told otherwise.)
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ class Where:
         """The same with words turned into positions; `BadInput` for what the model or the text does not have."""
         size = len(encoding.ids)
         return Where(
-            _within(self.layers, layers, "layer", "the model has layers"),
-            _within(self.heads, heads, "head", "the model has heads"),
-            _positions(self.queries, encoding, size),
-            _positions(self.keys, encoding, size),
+            within(self.layers, layers, "layer", "the model has layers"),
+            within(self.heads, heads, "head", "the model has heads"),
+            positions(self.queries, encoding, size),
+            positions(self.keys, encoding, size),
             self.part,
         )
 
@@ -113,7 +114,7 @@ class Where:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Edit:
-    """A change of attention. Subclasses are frozen dataclasses with a `change`, and may have a `stage`.
+    """A change of attention. Subclasses are frozen dataclasses with a `change` (or, seldom, a `rearrange`).
 
     Attributes:
         where: Which cells.
@@ -123,7 +124,13 @@ class Edit:
 
     identity: ClassVar[Mapping[str, Any]] = {}
     """The values of the fields that change nothing; the contract tests use them."""
-    renormalise: ClassVar[bool] = True
+    by_hand: ClassVar[bool] = False
+    """Whether it is drawn cell by cell, and is nothing until cells are given."""
+    missed: ClassVar[str] = (
+        "its keys are hidden from its queries by the mask, or the model has no such part. "
+        "Choose other layers, queries or keys."
+    )
+    """What is said where it met no cell."""
 
     def __post_init__(self) -> None:
         """Check every field as the knob it is."""
@@ -151,6 +158,11 @@ class Edit:
         return bool(now) and all(not isinstance(own, Tensor) and own == value for own, value in now)
 
     @property
+    def rescales(self) -> bool:
+        """Whether a row is brought back to its sum afterwards."""
+        return True
+
+    @property
     def unmasked(self) -> bool:
         """Whether it needs the scores that the model's mask hides."""
         return False
@@ -172,6 +184,24 @@ class Edit:
         """The cells it may change in one call; see `Where.cells`."""
         return self.where.cells(shape, device, first)
 
+    def meets(self, chosen: Bool[Tensor, "*batch head query key"]) -> Bool[Tensor, "*batch head query key"]:
+        """Those of the chosen visible cells that it can act on; where there are none it is an error."""
+        return chosen
+
+    def rearrange(
+        self,
+        values: Float[Tensor, "*batch head query key"],
+        visible: Bool[Tensor, "*batch head query key"],
+        chosen: Bool[Tensor, "*batch head query key"],
+        call: Call,
+    ) -> Float[Tensor, "*batch head query key"]:
+        """New scores or weights for all cells of one call: as it stands, the chosen cells change and no others.
+
+        Edits that move attention between the cells of a row have one of their own; only rows with a chosen cell are
+        taken over, and what it says of hidden cells is not.
+        """
+        return torch.where(chosen, self.change(values, visible, call), values)
+
     def change(
         self,
         values: Float[Tensor, "*batch head query key"],
@@ -180,7 +210,7 @@ class Edit:
     ) -> Float[Tensor, "*batch head query key"]:
         """New scores or weights for all cells of one call; only the chosen ones are taken over.
 
-        With a cache there are fewer queries than keys, and the queries are the last ones.
+        With a cache there are fewer queries than keys, and the queries are the last ones; see `first_query`.
         """
         raise AssertionError(f"{type(self).__name__} has no change")
 
@@ -189,7 +219,7 @@ class Edit:
         said: dict[str, Any] = {"op": self.op}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
-            if f.name != "where" and (value != f.default or f.name == "factor"):
+            if f.name != "where" and f.compare and (value != f.default or f.name == "factor"):
                 said[f.name] = (
                     [list(v) if isinstance(v, tuple) else v for v in value]
                     if isinstance(value, tuple)
@@ -200,7 +230,12 @@ class Edit:
 
     def __str__(self) -> str:
         """The edit as one line of JSON."""
-        return json.dumps(self.to_json(), ensure_ascii=False)
+        return json.dumps(self.to_json(), ensure_ascii=False, default=float)
+
+
+def first_query(call: Call, queries: int, keys: int) -> int:
+    """The position of a call's first query: in a decoder a cache holds those before it."""
+    return max(0, keys - queries) if call[0] == "decoder" else 0
 
 
 def edit_from_json(given: str | Mapping[str, Any]) -> Edit:
@@ -217,28 +252,39 @@ def edit_from_json(given: str | Mapping[str, Any]) -> Edit:
     if op is None:
         raise BadInput(f'An edit needs an "op"; known: {", ".join(catalog("attnlab_core.edits"))}.')
     kind = pick("attnlab_core.edits", str(op), "edit")
-    where = said.pop("where", {})
-    if not isinstance(where, Mapping):
-        raise BadInput(f'"where" is an object such as {{"keys": ["not"]}}, not {where!r}.')
-    fields = [f.name for f in dataclasses.fields(Where)]
-    for name in where:
-        if name not in fields:
-            raise UnknownName(name, fields, 'field of "where"')
-    known = [f.name for f in dataclasses.fields(kind) if f.name != "where"]
+    where = where_from_json(said.pop("where", {}))
+    known = [f.name for f in dataclasses.fields(kind) if f.name != "where" and f.compare]
     for name in said:
         if name not in known:
             raise UnknownName(name, known, f"parameter of the edit {op}")
-    return kind(**said, where=Where(**where))
+    return kind(**said, where=where)
 
 
-def _within(places: tuple[int, ...] | None, size: int, what: str, has: str) -> tuple[int, ...] | None:
+def where_from_json(given: str | Mapping[str, Any]) -> Where:
+    """Read a place from JSON text or a mapping, as it stands in an edit under "where"."""
+    try:
+        said = json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        said = given
+    if not isinstance(said, Mapping):
+        raise BadInput(f'"where" is an object such as {{"keys": ["not"]}}, not {given!r}.')
+    fields = [f.name for f in dataclasses.fields(Where)]
+    for name in said:
+        if name not in fields:
+            raise UnknownName(name, fields, 'field of "where"')
+    return Where(**said)
+
+
+def within(places: tuple[int, ...] | None, size: int, what: str, has: str) -> tuple[int, ...] | None:
+    """The places, all from 0 to below `size`."""
     for place in places or ():
         if not 0 <= place < size:
             raise BadInput(f"There is no {what} {place}: {has} 0 to {size - 1}.")
     return places
 
 
-def _positions(places: Places | None, encoding: Encoding, size: int) -> tuple[int, ...] | None:
+def positions(places: Places | None, encoding: Encoding, size: int) -> tuple[int, ...] | None:
+    """Positions for positions and words."""
     if places is None:
         return None
     found: list[int] = []

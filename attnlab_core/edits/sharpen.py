@@ -1,0 +1,35 @@
+"""Sharpen attention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attnlab_core.edits._rows import Sharing, tempered
+from attnlab_core.knobs import Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharpen(Sharing):
+    """Make attention more decided: what is attended to most gets still more.
+
+    Weights are raised to a power and scaled so that the chosen visible keys of a row hold together what they held. For
+    whole rows this is a softmax temperature of 1/by: all scores of the row multiplied by it. The larger the number, the nearer each row comes to a single key.
+
+    Attributes:
+        by: The power; 1 changes nothing.
+    """
+
+    by: Annotated[float, Range(1, 100)] = 2.0
+
+    identity: ClassVar[Mapping[str, Any]] = {"by": 1.0}
+
+    def share(
+        self, own: Float[Tensor, "*batch head query key"], chosen: Bool[Tensor, "*batch head query key"]
+    ) -> Float[Tensor, "*batch head query key"]:
+        """Raise to the power."""
+        return tempered(own, chosen, self.by)
