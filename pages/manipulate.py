@@ -1,46 +1,52 @@
-"""Take hold of the attention: choose words, how much, in which layers and heads, and see the answer before and after."""
+"""Take hold of the attention: paint it, stack edits of it, follow its gradient, and see the answer before and after."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from attnlab_core.errors import AttentionLabError
-from pages.ui import editing, panels, question, shell, state, widgets
-from pages.ui.backend import Question
+from attnlab_core.catalog import catalog
+from pages.ui import (
+    cards,
+    carrying,
+    comparing,
+    gradient_tab,
+    headmap,
+    optimise_tab,
+    presets,
+    question,
+    shell,
+    workbench,
+)
 
 shell.ensure(__file__)
 st.title("Edit attention", anchor=False)
 st.markdown(
-    "Choose words and change how much attention they get. The weights of the model stay as they are; every row of "
-    "attention still sums to one."
+    "Paint over a head’s attention, or choose words that are to get more or less of it. The weights of the model stay as "
+    "they are, and every row of attention still sums to one."
 )
-controls, results = st.columns([4, 7], gap="large")
+controls, results = st.columns([3, 8], gap="medium")
 with controls:
     name, lab, run = question.ask()
-    editing.restore(run)
-    edits, after = [], None
-    try:
-        edits = editing.kept_edits()
-        edit = editing.current(lab, run)
-        if edit is not None:
-            edits = [*edits, edit]
-            st.button(
-                "Keep this edit and add another",
-                on_click=editing.keep,
-                args=(edit.to_json(),),
-                icon=":material/add:",
-            )
-        after = state.backend().run(Question(name, run.prompt, tuple(edits))) if edits else None
-    except AttentionLabError as error:
-        widgets.say("error", widgets.told(error))
+    presets.button()
+    carrying.from_link()
+    cards.show(lab, run)
+    drafted = cards.add(lab, run)
+    carrying.panel(name, run, drafted)
+now = workbench.outcome(name, run, drafted)
 with results:
-    with st.container(border=True):
-        if not edits:
-            widgets.say(
-                "info",
-                "Choose a word: it then gets twice the attention, until you say otherwise.",
-            )
-        panels.answer(run, after, edits if after is not None else ())
-    if after is not None:
-        editing.take_along(name, run, edits)
-panels.attention_maps(run, after)
+    presets.told(name, run, now.after, now.edits)
+    heads, boxes = st.columns([5, 3], gap="medium")
+    with boxes:
+        layer, head, colour = headmap.choose(run)
+    with heads:
+        headmap.measured(name, run, now.after, now.edits, colour, layer, head)
+    workbench.show(name, run, drafted, layer, head)
+views = {"Before and after": comparing.show, "Gradient": gradient_tab.show}
+if "bias" in catalog("attnlab_core.edits"):  # the form in which a search gives what it finds
+    views["Optimise"] = optimise_tab.show
+for title, tab in zip(views, st.tabs(list(views), key="view", bind="query-params"), strict=True):
+    if tab.open:
+        with tab:
+            if title != "Before and after":
+                gradient_tab.target_box(run, now.after or run)
+            views[title](name, run, now, layer, head)

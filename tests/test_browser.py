@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -145,10 +146,12 @@ def test_two_visitors_see_their_own_numbers(address, visitor):
     first = [verdict(page) for page in pages]
     assert first[0] != first[1]
     for page in reversed(pages):
+        page.get_by_role("button", name="Files and code").click()
         page.get_by_role("tab", name="Command line").click()
     for page, said, word in zip(pages, first, ("nothing", "dislike"), strict=True):
         assert verdict(page) == said
-        assert f'"keys": ["{word}"]' in page.locator("[data-testid=stCode]").nth(1).inner_text()
+        command = page.locator("[data-testid=stCode]").filter(has_text="python -m attnlab_core")
+        assert f'"keys": ["{word}"]' in command.inner_text()
 
 
 def test_a_shared_link_reopens_the_state(address, visitor):
@@ -160,6 +163,56 @@ def test_a_shared_link_reopens_the_state(address, visitor):
     again = visitor(link)
     again.get_by_text("attention calls were edited").wait_for()
     assert verdict(again) == said
+
+
+def spot(page, query: int, key: int) -> tuple[float, float]:
+    """Where a cell of the painter is on the screen."""
+    canvas = page.locator("canvas[data-geometry]")
+    place, box = json.loads(canvas.get_attribute("data-geometry")), canvas.bounding_box()
+    return tuple(
+        box[axis] + place[start] + (k + 0.5) * place["cell"]
+        for axis, start, k in (("x", "left", key), ("y", "top", query))
+    )
+
+
+def painted(page, cells: int) -> None:
+    """Wait until the stack of edits says so many painted cells."""
+    page.get_by_text(re.compile(rf"Painted: layer \d+, head \d+, {cells} cell")).wait_for()
+
+
+def test_painting_by_mouse_and_keys_moves_the_verdict(address, visitor):
+    """Drag, undo, redo, paint with keys, and reopen it all by its link."""
+    page = visitor(f"{address}manipulate?layer=5", viewport={"width": 1440, "height": 1300})
+    canvas = page.locator("canvas[data-geometry]")
+    canvas.wait_for()
+    page.get_by_text("the map shows the entropy").wait_for()
+    plain = verdict(page)
+    canvas.scroll_into_view_if_needed()
+    page.mouse.move(*spot(page, 0, 1))
+    page.mouse.down()
+    for key in (2, 3, 4):
+        page.mouse.move(*spot(page, 0, key), steps=4)
+    page.mouse.up()
+    dragged = changed(page, plain)
+    assert re.search(r"[+−]\d+\.\d points", dragged)
+    painted(page, 4)
+    dragged = verdict(page)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    assert changed(page, dragged) == plain
+    page.get_by_role("button", name="Redo", exact=True).click()
+    assert changed(page, plain) == dragged
+    canvas.focus()
+    for key in ("ArrowRight", "+", "+"):
+        page.keyboard.press(key)
+    keyed = changed(page, dragged)
+    painted(page, 5)
+    keyed = verdict(page)
+    page.get_by_role("button", name="Share").click()
+    link = page.locator("[data-testid=stPopoverBody] code").inner_text()
+    again = visitor(link)
+    again.get_by_text("attention calls were edited").wait_for()
+    painted(again, 5)
+    assert verdict(again) == keyed
 
 
 def test_a_figure_is_downloaded(address, visitor):

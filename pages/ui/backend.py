@@ -14,8 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pages.ui.tasks import UNSEEN, Task
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from attnlab_core.edits import Edit
     from attnlab_core.lab import Lab
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
 DEFAULT = "sst2"
 MODELS_KEPT = 3
 BYTES_KEPT = 256 * 2**20
-UNSEEN = 45.0
-"""Seconds after which work that no page asks about any more is stopped."""
-
 T = TypeVar("T")
 
 
@@ -193,6 +192,24 @@ class Backend:
         else:
             self._workers.submit(self._work, job)
         return job
+
+    def begin(self, key: tuple[Hashable, ...], make: Callable[[Task], Any], size: int = 65536) -> Task:
+        """Begin some other long work, `size` bytes of result; what is remembered under the key is there at once.
+
+        The key begins with the model's name and holds everything that the result depends on.
+        """
+        task = Task(key, make, result=self._memo.get(key))
+        if task.result is not None:
+            task.finish()
+            return task
+
+        def perform() -> None:
+            task.work()
+            if task.result is not None:
+                self._memo.put(key, task.result, size)
+
+        self._workers.submit(perform)
+        return task
 
     def _work(self, job: Job) -> None:
         from attnlab_core.errors import AttentionLabError, Cancelled

@@ -1,15 +1,12 @@
-"""Edits on a page: described by widgets, kept on a stack, taken along as text, brought back by a link."""
+"""The form of an edit: which one, its settings, its words, layers and heads; for a new one and for a card."""
 
 from __future__ import annotations
 
-import json
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from attnlab_core.errors import AttentionLabError
-from pages.ui import knobs, links, state, widgets
+from pages.ui import knobs, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,38 +15,50 @@ if TYPE_CHECKING:
     from attnlab_core.lab import Lab
     from attnlab_core.run import Run
 
+FIRST = "scale"
+WORDLESS = ("scale", "suppress", "focus", "zero")
+"""Edits that, without any word or head chosen, would change nothing or everything."""
 
-def current(lab: Lab, run: Run) -> Edit | None:
-    """The edit that the widgets describe; None while no word is chosen."""
+
+def draft(lab: Lab, run: Run) -> Edit | None:
+    """The edit that is being made; None while it is nothing yet."""
     from attnlab_core.catalog import catalog
     from attnlab_core.edits import Where
     from attnlab_core.knobs import caption, title
 
-    known, words = catalog("attnlab_core.edits"), run.encoding.words
-    texts = [word.text for word in words]
-    chosen = widgets.words_box("Words that get more or less attention", texts, "w")
+    known = {name: kind for name, kind in catalog("attnlab_core.edits").items() if not _by_cells(kind)}
     op = st.selectbox(
-        "What happens to them",
-        list(known),
-        format_func=lambda name: title(known[name]),
-        key="op",
-    )
-    values = knobs.knobs_of(known[op], f"e.{op}")
-    with st.expander("Where: layers, heads, and who attends", icon=":material/layers:"):
-        layers = several("Layers", range(lab.layers), "layers", "all layers")
-        heads = several("Heads", range(lab.heads), "heads", "all heads")
-        labels = widgets.unique(texts)
-        queries = several(
-            "Words that attend", range(len(words)), "q", "all words and special tokens", labels.__getitem__
-        )
+        "What happens", list(known), list(known).index(FIRST), format_func=lambda name: title(known[name]), key="op"
+    )  # fmt: skip
     widgets.small(caption(known[op]))
-    if not chosen:
+    words = run.encoding.words
+    chosen = widgets.words_box("To the attention on", [word.text for word in words], "w")
+    values = knobs.knobs_of(known[op], f"e.{op}")
+    layers, heads, queries = where(lab, run)
+    if not chosen and op in WORDLESS and not (op == "zero" and heads):
         return None
-    where = Where(
-        layers=layers, heads=heads, keys=widgets.places(run.encoding, [words[k] for k in chosen]),
+    somewhere = chosen or layers or heads or queries
+    if not somewhere and not st.checkbox("For all words, in all layers and heads", key="op_on"):
+        return None
+    place = Where(
+        layers=layers, heads=heads, keys=widgets.places(run.encoding, [words[k] for k in chosen]) or None,
         queries=widgets.places(run.encoding, [words[k] for k in queries]) if queries else None,
     )  # fmt: skip
-    return known[op](**values, where=where)
+    return known[op](**values, where=place)
+
+
+def where(
+    lab: Lab, run: Run, prefix: str = ""
+) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, list[int]]:
+    """Layers, heads, and the words that attend, by their numbers; None or nothing for all."""
+    labels = widgets.unique([word.text for word in run.encoding.words])
+    with st.expander("Where: layers, heads, who attends", icon=":material/layers:"):
+        layers = several("Layers", range(lab.layers), f"{prefix}layers", "all layers")
+        heads = several("Heads", range(lab.heads), f"{prefix}heads", "all heads")
+        queries = several(
+            "Words that attend", range(len(labels)), f"{prefix}q", "all words and special tokens", labels.__getitem__
+        )  # fmt: skip
+    return layers, heads, list(queries or ())
 
 
 def several(label: str, options: Any, key: str, all_of: str, shown: Any = str) -> tuple[int, ...] | None:
@@ -60,60 +69,64 @@ def several(label: str, options: Any, key: str, all_of: str, shown: Any = str) -
     return tuple(chosen) or None
 
 
-def kept_edits() -> list[Edit]:
-    """The edits that were put on the stack, with a button each to take them off."""
-    from attnlab_core.edits import edit_from_json
-
-    kept: list[dict[str, Any]] = state.get("kept", [])
-    for number, said in enumerate(kept):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.code(json.dumps(said, ensure_ascii=False), language=None, wrap_lines=True)
-            st.button("Remove", key=f"drop.{number}", icon=":material/close:", on_click=drop, args=(number,))
-    return [edit_from_json(said) for said in kept]
-
-
-def drop(number: int) -> None:
-    state.put("kept", [said for k, said in enumerate(state.get("kept", [])) if k != number])
-
-
-def keep(said: dict[str, Any]) -> None:
-    state.put("kept", [*state.get("kept", []), said])
+def clear() -> None:
+    """Begin a new edit."""
     widgets.set_words((), "w", ())
+    state.put("op_on", False)
+    for key in ("layers", "heads", "q"):
+        state.put(key, [])
 
 
-def take_along(name: str, run: Run, edits: list[Edit]) -> None:
-    """The edits as JSON, as a command and as a link."""
-    said = [edit.to_json() for edit in edits]
-    model, _, revision = name.partition("@")
-    command = ["python", "-m", "attnlab_core", "run", "--model", model, "--text", run.prompt.text]
-    command += ["--revision", revision] if revision else []
-    command += ["--second", run.prompt.second] if run.prompt.second else []
-    for edit in said:
-        command += ["--edit", json.dumps(edit, ensure_ascii=False)]
-    version = f", revision={revision!r}" if revision else ""
-    st.header("Take it along", anchor=False)
-    as_json, as_command, as_python = st.tabs(["JSON", "Command line", "Python"])
-    as_json.code(json.dumps(said, ensure_ascii=False), language=None, wrap_lines=True)
-    as_command.code(shlex.join(command), language=None, wrap_lines=True)
-    as_python.code(
-        f"import attnlab_core as al\n\nrun = al.load({model!r}{version}).run(al.Prompt({run.prompt.text!r}, {run.prompt.second!r}))\n"
-        f"edited = run.again(*map(al.edit_from_json, {said!r}))\nprint(run.probabilities, edited.probabilities)",
-        language=None,
-        wrap_lines=True,
-    )
-    widgets.share("manipulate", **widgets.in_link(), e=links.pack(said))
+def changed(said: dict[str, Any], lab: Lab, run: Run, prefix: str) -> dict[str, Any]:
+    """The form of an edit that is there already; the edit, given and returned as JSON, as the form says it is now."""
+    from attnlab_core.catalog import catalog
+
+    kind, place = catalog("attnlab_core.edits")[said["op"]], dict(said.get("where", {}))
+    names = [knob.name for knob in _knobs(kind)]
+    for name in names:
+        if name in said:
+            state.begin(f"{prefix}{name}", said[name])
+    values = knobs.knobs_of(kind, prefix.rstrip("."), without=("mode",) if _by_cells(kind) else ())
+    kept = {name: value for name, value in said.items() if name not in names or name == "mode"}
+    if _by_cells(kind):
+        widgets.small("The cells themselves are painted, or found; here they can be made weaker.")
+        return {**kept, **values} | ({"where": place} if place else {})
+    place = _where_again(place, lab, run, prefix)
+    return {**{k: v for k, v in kept.items() if k != "where"}, **values} | ({"where": place} if place else {})
 
 
-def words(run: Run) -> list[tuple[int, str]]:
-    """The words of a run with their first positions."""
-    return [(word.positions[0], word.text) for word in run.encoding.words]
+def _where_again(place: dict[str, Any], lab: Lab, run: Run, prefix: str) -> dict[str, Any]:
+    """The same for `where`; places that are no whole words stay as they are."""
+    from attnlab_core.edits import Where
+
+    words, texts = run.encoding.words, [word.text for word in run.encoding.words]
+    settled = Where(**place).settle(run.encoding, lab.layers, lab.heads)
+    keys, queries = (_whole(run, chosen) for chosen in (settled.keys, settled.queries))
+    if place.get("keys") and not keys:
+        widgets.small("It acts on tokens that are no whole words; these stay.")
+    else:
+        if state.get(f"{prefix}w") is None and state.get(f"{prefix}ws") is None:
+            widgets.set_words(texts, f"{prefix}w", keys)
+        chosen = widgets.words_box("To the attention on", texts, f"{prefix}w", bound=False)
+        place["keys"] = (
+            place.get("keys")
+            if chosen == keys
+            else list(widgets.places(run.encoding, [words[k] for k in chosen]))
+        )
+    for name, given in (("layers", settled.layers), ("heads", settled.heads), ("q", queries)):
+        state.begin(f"{prefix}{name}", list(given or ()))
+    layers, heads, attending = where(lab, run, prefix)
+    place |= {"layers": list(layers or ()), "heads": list(heads or ())}
+    if not (place.get("queries") and not queries) and attending != queries:
+        place["queries"] = list(widgets.places(run.encoding, [words[k] for k in attending]))
+    return {name: value for name, value in place.items() if value}
 
 
 def marks(run: Run, edits: Sequence[Edit]) -> dict[int, str]:
     """The words whose attention is edited: first position → `×2` or the edit's name."""
     marked: dict[int, list[str]] = {}
     for edit in edits:
-        keys = set(edit.settle(run.encoding, run.lab).where.keys or ())
+        keys = set(edit.where.settle(run.encoding, run.lab.layers, run.lab.heads).keys or ())
         factor = getattr(edit, "factor", None)
         for word in run.encoding.words:
             if keys & set(word.positions):
@@ -121,32 +134,20 @@ def marks(run: Run, edits: Sequence[Edit]) -> dict[int, str]:
     return {position: " ".join(remarks) for position, remarks in marked.items()}
 
 
-def restore(run: Run) -> None:
-    """Take the edits of a link: the last one into the widgets where they can hold it, the others onto the stack."""
-    from attnlab_core.catalog import catalog
-    from attnlab_core.edits import edit_from_json
+def words(run: Run) -> list[tuple[int, str]]:
+    """The words of a run with their first positions."""
+    return [(word.positions[0], word.text) for word in run.encoding.words]
 
-    said = state.opened("e")
-    if not isinstance(said, list) or not said:
-        return
-    try:
-        edits = [edit_from_json(one) for one in said[:50]]
-        last = edits[-1].settle(run.encoding, run.lab)
-    except AttentionLabError as error:
-        widgets.say("error", f"The edits of this link do not fit: {widgets.told(error)}")
-        return
-    keys, queries = (_whole(run, chosen) for chosen in (last.where.keys, last.where.queries))
-    if not keys or (last.where.queries and not queries) or last.where.part:
-        state.put("kept", [edit.to_json() for edit in edits])
-        return
-    state.put("kept", [edit.to_json() for edit in edits[:-1]])
-    state.put("op", last.op)
-    widgets.set_words([word.text for word in run.encoding.words], "w", keys)
-    state.put("q", queries)
-    state.put("layers", list(last.where.layers or ()))
-    state.put("heads", list(last.where.heads or ()))
-    given = {name: value for name, value in edits[-1].to_json().items() if name not in ("op", "where")}
-    knobs.restore(catalog("attnlab_core.edits"), {last.op: given}, "e")
+
+def _knobs(kind: Any) -> Any:
+    from attnlab_core.knobs import knobs as read
+
+    return read(kind)
+
+
+def _by_cells(kind: Any) -> bool:
+    """Whether an edit is a list of cells, which are painted or found and not chosen."""
+    return kind.by_hand or "cells" in kind.__dataclass_fields__
 
 
 def _whole(run: Run, positions: Any) -> list[int]:

@@ -11,11 +11,12 @@ from attnlab_core.errors import AttentionLabError
 from pages.ui import state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from attnlab_core.knobs import Knob
 
 FACTORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0, 100.0)
+WIDEST_SLIDER = 10
 
 
 def turn(knob: Knob, key: str, **more: Any) -> Any:
@@ -30,6 +31,8 @@ def turn(knob: Knob, key: str, **more: Any) -> Any:
     if knob.name == "factor":
         steps = sorted({*FACTORS, float(state.get(key, knob.default))})
         return st.select_slider(label, steps, float(knob.default), format_func="×{:g}".format, **kept)
+    if knob.kind == "float" and not knob.optional and _narrow(knob):
+        return st.slider(label, float(knob.low), float(knob.high), float(knob.default), step=0.05, **kept)  # type: ignore[arg-type]
     if knob.kind in ("int", "float"):
         kind = int if knob.kind == "int" else float
         low, high = (None if v is None else kind(v) for v in (knob.low, knob.high))
@@ -39,14 +42,16 @@ def turn(knob: Knob, key: str, **more: Any) -> Any:
         return st.number_input(
             label, low, high, value, step=0.1, format="%.2f", placeholder="automatic", **kept
         )
-    return st.text_input(label, str(knob.default or ""), **kept)
+    return st.text_input(label, str(knob.default or ""), **kept) or knob.default
 
 
-def knobs_of(thing: Callable[..., Any], prefix: str, **more: Any) -> dict[str, Any]:
+def knobs_of(
+    thing: Callable[..., Any], prefix: str, without: Sequence[str] = (), **more: Any
+) -> dict[str, Any]:
     """Widgets for all knobs of a method or an edit; the values that differ from the defaults."""
     from attnlab_core.knobs import knobs
 
-    fit = [knob for knob in knobs(thing) if knob.kind != "text" or isinstance(knob.default, str)]
+    fit = [knob for knob in knobs(thing) if knob.name not in without]
     values = {knob.name: turn(knob, f"{prefix}.{knob.name}", **more) for knob in fit}
     return {knob.name: values[knob.name] for knob in fit if values[knob.name] != knob.default}
 
@@ -60,6 +65,10 @@ def restore(things: Mapping[str, Callable[..., Any]], values: Any, prefix: str) 
             if knob.name in given:
                 with suppress(AttentionLabError):
                     state.put(f"{prefix}.{name}.{knob.name}", knob.check(given[knob.name]))
+
+
+def _narrow(knob: Knob) -> bool:
+    return knob.low is not None and knob.high is not None and knob.high - knob.low <= WIDEST_SLIDER
 
 
 def _choice(option: Any) -> str:

@@ -118,20 +118,10 @@ def remarks(found: Sequence[Attribution]) -> dict[str, str]:
     return {a.method: " ".join((a.aggregation, *(f"Mind: {note}" for note in a.notes))) for a in found}
 
 
-def attention_maps(before: Run, after: Run | None) -> None:
-    """Heat maps of one layer, which can be chosen: as it is, edited, and the change."""
-    layers, heads = before.pattern.weights.shape[:2]
-    title = st.container()
-    with st.container(horizontal=True):
-        layer = st.selectbox("Layer", range(layers), layers - 1, key="layer", width=130, bind="query-params")
-        head = st.selectbox(
-            "Head",
-            ["mean of all heads", *map(str, range(heads))],
-            key="head",
-            width=230,
-            bind="query-params",
-        )
-    table = attention_frame(before, after, layer, None if head.startswith("mean") else int(head))
+def attention_maps(before: Run, after: Run | None, layer: int, head: int | None) -> None:
+    """Heat maps of one layer, of one head or the mean over all: as it is, edited, and the change."""
+    title, named = st.container(), "mean of all heads" if head is None else f"head {head}"
+    table = attention_frame(before, after, layer, head)
     texts, shown = [token.text for token in before.tokens], sorted({*table["query"], *table["key"]})
     if len(shown) < len(texts):
         widgets.small(f"The {len(shown)} tokens that get the most attention, of {len(texts)}.")
@@ -157,17 +147,17 @@ def attention_maps(before: Run, after: Run | None) -> None:
             st.altair_chart(
                 maps[name].properties(**size),
                 theme=None,
-                alt=f"{heading}: attention of layer {layer}, {head}",
+                alt=f"{heading}: attention of layer {layer}, {named}",
             )
     with title:
-        heading_of_maps(maps, table, before)
+        heading_of_maps(f"Layer {layer}, {named}: before and after", maps, table, before)
 
 
-def heading_of_maps(maps: dict[str, Any], table: pd.DataFrame, before: Run) -> None:
+def heading_of_maps(name: str, maps: dict[str, Any], table: pd.DataFrame, before: Run) -> None:
     import altair as alt
 
     heading(
-        "Where the attention goes", "attention", lambda: _side_by_side(alt, maps), table,
+        name, "attention", lambda: _side_by_side(alt, maps), table,
         lambda: {"model": before.lab.summary(), "text": before.prompt.text, "cells": table.to_dict("records")},
     )  # fmt: skip
 

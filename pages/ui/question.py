@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def model() -> str:
     """The name of the chosen model; a box that also takes a Hub id or a folder."""
     typed = state.get("model") or st.query_params.get("model")
-    names = dict.fromkeys([*shipped(), *([] if shipped() else [DEFAULT]), *([typed] if typed else [])])
+    known = sorted(shipped(), key=lambda name: name != DEFAULT) or [DEFAULT]  # the default comes first
+    names = dict.fromkeys([*known, *([typed] if typed else [])])
     chosen = st.selectbox(
         "Model",
         list(names),

@@ -12,7 +12,10 @@ from pages.ui import links
 from pages.ui.backend import DEFAULT, Backend
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from pages.ui.backend import Job, Question
+    from pages.ui.tasks import Task
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "start.json"
 SENTENCE = "There is nothing to dislike here."
@@ -45,9 +48,19 @@ def put(key: str, value: Any) -> None:
     st.session_state[key] = value
 
 
+def begin(key: str, value: Any) -> None:
+    """Set something of this visitor's that was not set yet."""
+    st.session_state.setdefault(key, value)
+
+
 def get(key: str, default: Any = None) -> Any:
     """Something of this visitor's."""
     return st.session_state.get(key, default)
+
+
+def bound(key: str) -> Any:
+    """What a widget that is bound to the address says, although it may not be drawn now."""
+    return st.session_state.get(key) or st.query_params.get(key)
 
 
 def job(question: Question, todo: dict[str, dict[str, Any]]) -> Job:
@@ -60,6 +73,24 @@ def job(question: Question, todo: dict[str, dict[str, Any]]) -> Job:
         held = (wanted, backend().start(question, todo))
         st.session_state["_job"] = held
     return held[1]
+
+
+def task(slot: str, key: tuple[Hashable, ...], make: Callable[[Task], Any], size: int = 65536) -> Task:
+    """This visitor's long work of one kind; another question stops the one before."""
+    held: Task | None = st.session_state.get(f"_task_{slot}")
+    if held is None or held.key != key:
+        if held is not None:
+            held.stop.set()
+        held = backend().begin(key, make, size)
+        st.session_state[f"_task_{slot}"] = held
+    return held
+
+
+def drop_task(slot: str) -> None:
+    """Stop and forget this visitor's work of one kind, so that the next look starts it anew."""
+    held: Task | None = st.session_state.pop(f"_task_{slot}", None)
+    if held is not None:
+        held.stop.set()
 
 
 def restart() -> None:

@@ -72,21 +72,25 @@ def places(encoding: Encoding, words: Sequence[Word]) -> tuple[int | str, ...]:
     return tuple(named)
 
 
-def words_box(label: str, texts: Sequence[str], key: str, default: Sequence[str] = ()) -> list[int]:
-    """Words to click on, or of a long text to search among; the numbers of those that are chosen."""
+def words_box(
+    label: str, texts: Sequence[str], key: str, default: Sequence[str] = (), bound: bool = True
+) -> list[int]:
+    """Words to click on, or of a long text to search among; the numbers of those that are chosen.
+
+    Where it is `bound`, they are in the address, too.
+    """
+    bind: Any = "query-params" if bound else None
     labels = unique(texts)
     start = [text for text in default if text in labels]
     if len(labels) > MOST_PILLS:
-        found = st.multiselect(
-            label, labels, start, key=f"{key}s", bind="query-params", placeholder="Search a word"
-        )
+        found = st.multiselect(label, labels, start, key=f"{key}s", bind=bind, placeholder="Search a word")
         return sorted(labels.index(text) for text in found)
     shown = {plain(text): number for number, text in enumerate(labels)}
     rtl = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in texts[0])
     with st.container(key=f"rtl-{key}" if rtl else None):
         chosen = st.pills(
             label, list(shown), selection_mode="multi", default=[plain(text) for text in start], key=key,
-            bind="query-params", wrap=True,
+            bind=bind, wrap=True,
         )  # fmt: skip
     return sorted(shown[text] for text in chosen)
 
@@ -127,6 +131,24 @@ def downloads(
 def in_link() -> dict[str, Any]:
     """What the address bar says already: the widgets that are bound to it."""
     return {key: st.query_params.get_all(key) for key in st.query_params if key not in ("e", "k")}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]], label: str) -> None:
+    """A table of texts; it scrolls within its own box."""
+    from attnlab_core import charts
+
+    line = "rgb({},{},{})".format(*charts.palette(state.dark()).line)
+    cell = f"style='padding:.3rem .7rem .3rem 0;text-align:left;border-bottom:1px solid {line}'"
+    top = "".join(f"<th scope='col' {cell}>{html.escape(name)}</th>" for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td {cell}><bdi>{html.escape(str(value))}</bdi></td>" for value in row) + "</tr>"
+        for row in rows
+    )
+    st.html(
+        f"<div role='region' tabindex='0' aria-label='{html.escape(label)}' style='overflow-x:auto'>"
+        "<table style='border-collapse:collapse;font-variant-numeric:tabular-nums;white-space:nowrap;font-size:.92rem'>"
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def share(page: str, **parameters: Any) -> None:
