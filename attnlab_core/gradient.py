@@ -201,5 +201,5 @@ def _heads(run: Run, found: AttentionGradient, most: int) -> list[tuple[float, E
     edits = [
         kind for where in places for kind in (Zero(where=where), Uniform(where=where), Sharpen(where=where))
     ]
-    rated = [(predicted(run, found, edit), edit) for edit in edits]
+    rated: list[tuple[float, Edit]] = [(predicted(run, found, edit), edit) for edit in edits]
     return sorted(rated, key=lambda pair: -pair[0])[:most]

@@ -452,7 +452,7 @@ def twin(row: Row, nouns: Nouns) -> tuple[str, bool] | None:
 ENTRIES, POSITIONS = 5000, 64  # of the vocabulary; of the model
 PREFIX = 48  # most tokens of a prefix to train on, [CLS] included
 SPECIAL = ["[PAD]", "[CLS]", "[MASK]"]
-TURNS, PASSES = 2, 10  # over the novels for words; over the rows for verbs
+TURNS, PASSES = 1, 8  # over the novels for words; over the rows for verbs
 SIZE_WORDS, SIZE = 64, 128  # pieces and rows a step
 MUON, ADAM, RATE = 4e-3, 3e-3, 1e-3  # peak learning rates: Muon's and AdamW's for words, AdamW's for verbs
 HIDE_WORDS, HIDE = 0.25, 0.03  # share of tokens masked: for words, for verbs

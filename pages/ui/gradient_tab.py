@@ -60,13 +60,13 @@ def _draw(found: AttentionGradient, now: Run, layer: int, head: int) -> None:
         st.markdown("**The steepest cells of all heads**")
         rows = [
             (
-                r.layer,
-                r.head,
-                f"{r.query_text} → {r.key_text}",
-                f"{r.weight:.3f}",
-                f"{r.tangent:+.3f}".replace("-", "−"),
+                r["layer"],
+                r["head"],
+                f"{r['query_text']} → {r['key_text']}",
+                f"{r['weight']:.3f}",
+                f"{r['tangent']:+.3f}".replace("-", "−"),
             )
-            for r in found.to_frame(MOST).itertuples()
+            for r in found.to_frame(MOST).to_dict("records")
         ]
         widgets.table(["Layer", "Head", "Cell", "Attention", "Gradient"], rows, "The steepest cells")
 
@@ -96,7 +96,7 @@ def _map(found: AttentionGradient, now: Run, layer: int, head: int) -> None:
     steep = np.argsort(-np.abs(values[:n, :n]).sum(0), kind="stable")[: panels.MOST_TOKENS]
     query, key = (axis.ravel() for axis in np.meshgrid(np.sort(steep), np.sort(steep), indexing="ij"))
     table = pd.DataFrame({"query": query, "key": key, "weight": values[query, key]})
-    top = float(table["weight"].abs().max()) or 1e-6
+    top = float(np.abs(values[query, key]).max(initial=0.0)) or 1e-6
     chart = charts.attention_chart(
         table, [token.text for token in now.tokens], signed=True, top=top, dark=state.dark(),
         title=f"Gradient of layer {layer}, head {head}",

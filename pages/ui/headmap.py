@@ -10,8 +10,6 @@ from attnlab_core import charts
 from pages.ui import state, waiting, widgets
 
 if TYPE_CHECKING:
-    import altair as alt
-
     from attnlab_core.edits import Edit
     from attnlab_core.run import Run
 
@@ -65,7 +63,7 @@ def _picked() -> None:
         state.put("head", int(spot["head"]))
 
 
-def chart(values: Any, layer: int, head: int, by: str) -> alt.LayerChart:
+def chart(values: Any, layer: int, head: int, by: str) -> Any:
     """All heads as coloured squares."""
     import altair as alt
     import pandas as pd
@@ -77,8 +75,8 @@ def chart(values: Any, layer: int, head: int, by: str) -> alt.LayerChart:
     )
     rows = [(i, j, round(float(v), 6)) for i, row in enumerate(values.tolist()) for j, v in enumerate(row)]
     table = pd.DataFrame(rows, columns=["layer", "head", "value"])
-    top = float(table["value"].max()) or 1.0
-    heads = int(table["head"].max()) + 1
+    top = float(values.max()) or 1.0
+    heads = int(values.shape[1])
     step = max(8, min(22, 300 // heads))
     pick = alt.selection_point(name="head", fields=["layer", "head"], on="click", toggle=False, empty=False)
     axis: dict[str, Any] = {"domain": False, "ticks": False, "labelAngle": 0, "labelOverlap": True}
