@@ -20,6 +20,7 @@ from attnlab_core._rowstats import EDGE, FLAT, STATISTICS, divergence, row_diver
 from attnlab_core.errors import BadInput, Cancelled
 from attnlab_core.progress import watching
 from attnlab_core.testing import SENTENCES, tiny_lab
+from training import plausibility as recipe
 
 WORDS = sorted({word.strip(".,?") for text in SENTENCES for word in text.split()})
 OWN = (
@@ -411,6 +412,13 @@ def test_texts_of_one_length_are_enough() -> None:
         lab.run("the film the film the film the film the film the film")
     )  # as if it were as long
     assert math.isfinite(judged.energy)
+
+
+def test_the_recipe_fits_on_sentences_and_not_on_their_phrases() -> None:
+    whole = "a film that never once forgets its own heart ."
+    others = ["never once forgets its own heart", "too short", "its own heart ."]
+    assert recipe.whole([whole, *others]) == [whole]
+    assert recipe.whole([whole, *others, f"they call it {whole}"]) == [f"they call it {whole}"]
 
 
 def test_a_watcher_may_stop_the_fit() -> None:
