@@ -44,8 +44,10 @@ def test_probabilities_are_the_models_own(labs, task):
         start, end = out.start_logits[0].softmax(-1), out.end_logits[0].softmax(-1)
         inside = [k for k, token in enumerate(run.tokens) if token.segment == 1]
         best = max((start[a] * end[b]).item() for a in inside for b in inside if a <= b)
-        assert next(iter(run.probabilities.values())) == pytest.approx(best)
-        assert run.prediction in asked.second
+        none = (start[0] * end[0]).item()  # both ends at [CLS]
+        assert run.probabilities["no answer"] == pytest.approx(none)
+        assert max(p for text, p in run.probabilities.items() if text != "no answer") == pytest.approx(best)
+        assert run.prediction == "no answer" if none > best else run.prediction in asked.second
     else:
         place = run.encoding.ids.index(lab.tokenizer.mask_token_id) if task == "masked" else -1
         assert next(iter(run.probabilities.values())) == pytest.approx(
@@ -54,6 +56,15 @@ def test_probabilities_are_the_models_own(labs, task):
     assert list(run.probabilities.values()) == sorted(run.probabilities.values(), reverse=True)
     assert run.prediction == next(iter(run.probabilities))
     assert run.logits.isfinite().all()
+
+
+def test_no_answer_is_a_target_like_any_other(labs):
+    run = labs["answering"].run(prompt("answering"))
+    goal = run.goal("no answer")
+    assert {pick.index for pick in goal.picks} == {0}
+    assert run.value("No answer") == pytest.approx(run.probabilities["no answer"])
+    moved = run.again(Scale(factor=5.0, where=Where(keys=(3,))))
+    assert moved.value("no answer") != run.value("no answer")
 
 
 @pytest.mark.parametrize("task", ["classification", "masked", "causal", "answering"])
