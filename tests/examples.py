@@ -18,6 +18,7 @@ SENTENCE = "There is nothing to dislike here."
 
 _DONOR = random_scores(seed=9)[:1].softmax(-1)
 _GIVEN = {"tensors": {"encoder": _DONOR, "decoder": _DONOR}}
+_SLOPES = (_DONOR - 0.2) / 20
 
 
 def _added():
@@ -34,6 +35,7 @@ NEEDS = {
     "draw": {"cells": ((2, 0, 0.3), (2, 2, 0.2), (3, 0, 0.4), (3, 2, 0.1))},
     "transplant": _GIVEN,
     "mean_pattern": _GIVEN,
+    "patch": {"tensors": {"encoder": _SLOPES, "decoder": _SLOPES}},
 }
 # The same for a lab and SENTENCE.
 IN_LAB = {
@@ -41,6 +43,7 @@ IN_LAB = {
     "draw": {"cells": (("dislike", "nothing", 0.6), ("here", "dislike", 0.3))},
     "transplant": {"head": 2},
     "mean_pattern": {"texts": ("A truly great film.", "Paris is the capital of France.")},
+    "patch": {"step": 1000.0},
 }
 BY_CELL = ("bias", "draw")
 """Edits whose cells say what `where` says of others."""
