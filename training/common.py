@@ -67,6 +67,13 @@ def trapezoid(step: int, steps: int, warm: int, fall: float) -> float:
     return min(1.0, (step + 1) / warm, max(0.0, steps - step) / (fall * steps))
 
 
+def twice(step: int, first: int, steps: int, peak: float, warm: int, fall: float) -> float:
+    """The same, run through twice: once over `first` steps, and over those left after them to `peak` of the peak."""
+    if step < first:
+        return trapezoid(step, first, warm, fall)
+    return peak * trapezoid(step - first, steps - first, warm, fall)
+
+
 def resumable(
     work: Path, parts: dict[str, Any], steps: int, every: int, report: Callable[[int], str]
 ) -> Iterator[int]:

@@ -8,7 +8,8 @@ goes on from there when it is started again.
 The tokenizer is a byte-level BPE of 8,192 entries learnt from the same novels. Every window of text begins where a
 sentence begins, as a prompt does. Matrices inside the blocks are trained with Muon, everything else with AdamW; the
 learning rate is flat and falls to zero over the last part (Hägele et al., Scaling Laws and Compute-Optimal Training
-Beyond Fixed Training Durations, NeurIPS 2024). The last part also sees windows twice as long.
+Beyond Fixed Training Durations, NeurIPS 2024). The last part also sees windows twice as long. After the first 1,500 steps
+all of this starts once more from the weights reached: a first model shipped from there.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ import attnlab_core as al
 from benchmarks.models import measure_gpt2_mini
 from training import common
 
-STEPS, TOKENS = 1500, 4096  # optimiser's steps, tokens in each
+STEPS, FIRST = 6900, 1500  # optimiser's steps in all, and those before a second start
+TOKENS = 4096  # in each step
 LENGTHS = (256, 512)  # tokens of a window: at first, and in the last part
-FALL = 0.2667  # that last part, in which the learning rate falls
+FALL = 0.2667  # that last part of each of both runs, in which the learning rate falls
 MUON, ADAM = 3e-3, 3e-3  # peak learning rates
 END = "<|endoftext|>"
 
@@ -96,9 +98,9 @@ class Text:
         return torch.from_numpy(rows)
 
 
-def order(text: Text, steps: int) -> list[tuple[int, list[int]]]:
+def order(text: Text, steps: int, seed: int) -> list[tuple[int, list[int]]]:
     """For every step the windows' length and where they begin: pass after pass, longer windows in the last part."""
-    rng, plan = random.Random(7), []
+    rng, plan = random.Random(seed), []
     for length, count in zip(LENGTHS, (steps - int(FALL * steps), int(FALL * steps)), strict=True):
         size, waiting = TOKENS // length, []
         for _ in range(count):
@@ -153,7 +155,8 @@ def main() -> None:
     model = GPT2LMHeadModel(config)
     inside = sum(p.numel() for name, p in model.named_parameters() if "wte" not in name)
     print(f"{len(text.ids)} tokens, {inside} parameters outside the embedding matrix", flush=True)
-    optimisers, plan = common.Optimisers(model, r"\.h\.", MUON, ADAM), order(text, args.steps)
+    optimisers = common.Optimisers(model, r"\.h\.", MUON, ADAM)
+    plan = order(text, FIRST, 7) + order(text, args.steps - FIRST, 8)
     parts = {"model": model, "optimisers": optimisers}
     for step in common.resumable(
         args.work, parts, args.steps, 100, lambda _: f"held out {held_out_loss(model, unseen):.3f}"
@@ -163,7 +166,7 @@ def main() -> None:
         offset = random.Random(step).randrange(LENGTHS[1] - length + 1)  # so that every position is learnt
         loss(model, text.batch(begins, length), offset).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimisers.step(common.trapezoid(step, args.steps, 60, FALL))
+        optimisers.step(common.twice(step, FIRST, args.steps, 1.0, 60, FALL))
     figures = {"training": {"steps": args.steps, "tokens_a_step": TOKENS, "tokens": len(text.ids)}}
     common.ship(model, tokenizer, args.out, figures)
     common.note(args.out, measure_gpt2_mini(al.load(args.out), args.data) | figures)

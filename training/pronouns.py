@@ -8,7 +8,7 @@ is started again.
 
 The head is new, its output matrix tied to the word embeddings. Windows of text begin where a sentence begins and are of
 several lengths, short ones too, since people ask about single sentences. More is masked in training than in measuring
-(Wettig et al., Should You Mask 15% in Masked Language Modeling?, EACL 2023), and in the second half of the steps pronouns,
+(Wettig et al., Should You Mask 15% in Masked Language Modeling?, EACL 2023), and after the first 550 steps pronouns,
 male and female alike, more often than other words. What ships is an exponential moving average
 of the weights. Nothing is done about, or for, any bias: what the model has of it is what the text taught.
 """
@@ -27,11 +27,13 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from training import common
 
-STEPS, TOKENS = 1000, 4096  # optimiser's steps, tokens in each
+STEPS, FIRST = 2100, 1000  # optimiser's steps in all, and those before a second start
+TOKENS = 4096  # in each step
 LENGTHS = (32, 64, 128, 128, 128)  # tokens of a window, drawn anew for every step
 HIDE = 0.2  # share of the tokens that are to be guessed in training
-HIDE_PRONOUNS, SINCE = 0.35, 0.55  # the same of the pronouns below, from which part of the steps on
+HIDE_PRONOUNS, SINCE = 0.35, 550  # the same of the pronouns below, and the step from which on
 MUON, RATE, HEAD_RATE = 1.5e-3, 5e-4, 1e-3  # peak learning rates: matrices of the blocks, the rest, the head
+AGAIN = 0.7  # of these peaks, after the second start
 EVERY, MEMORY = 5, 0.9  # steps between, and memory of, updates of the moving average
 _SIGNS = (
     ("-LRB-", "("), ("-RRB-", ")"), ("-LSB-", "["), ("-RSB-", "]"), ("``", '"'), ("''", '"'), (" n't", "n't"), ("<unk>", "[UNK]"),
@@ -231,7 +233,7 @@ def main() -> None:
         length, begins = plan[step]
         ids = text.batch(begins, length)
         share = torch.full(ids.shape, HIDE)
-        if step >= SINCE * args.steps:
+        if step >= SINCE:
             share[torch.isin(ids, common_pronouns)] = HIDE_PRONOUNS
         shown, chosen = masked(ids, share, tokenizer, torch.Generator().manual_seed(step))
         with torch.autocast("cpu", torch.bfloat16):
@@ -240,7 +242,7 @@ def main() -> None:
         loss.backward()
         recent = 0.95 * recent + 0.05 * loss.item() if recent else loss.item()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimisers.step(common.trapezoid(step, args.steps, 60, 0.4))
+        optimisers.step(common.twice(step, FIRST, args.steps, AGAIN, 60, 0.4))
         if (step + 1) % EVERY == 0:
             average.update_parameters(model)
     figures = {
