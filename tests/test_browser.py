@@ -185,10 +185,11 @@ def test_painting_by_mouse_and_keys_moves_the_verdict(address, visitor):
     page = visitor(f"{address}manipulate?layer=5", viewport={"width": 1440, "height": 1300})
     canvas = page.locator("canvas[data-geometry]")
     canvas.wait_for()
-    page.get_by_text("the map shows the entropy").wait_for()
+    page.get_by_text("entropy until then").wait_for()
     plain = verdict(page)
     canvas.scroll_into_view_if_needed()
-    page.mouse.move(*spot(page, 0, 1))
+    place = spot(page, 0, 1)
+    page.mouse.move(*place)
     page.mouse.down()
     for key in (2, 3, 4):
         page.mouse.move(*spot(page, 0, key), steps=4)
@@ -196,6 +197,7 @@ def test_painting_by_mouse_and_keys_moves_the_verdict(address, visitor):
     dragged = changed(page, plain)
     assert re.search(r"[+−]\d+\.\d points", dragged)
     painted(page, 4)
+    assert spot(page, 0, 1) == place  # nothing moves under the hand
     dragged = verdict(page)
     page.get_by_role("button", name="Undo", exact=True).click()
     assert changed(page, dragged) == plain

@@ -416,3 +416,87 @@ def test_edits_are_said_in_words(edit, said):
     from pages.ui import sentences
 
     assert sentences.of_edit(edit) == said
+
+
+def legend_of_map(at) -> str:
+    return next(text for text in shown(at).splitlines() if "linear-gradient" in text and "<p" in text)
+
+
+def test_the_map_says_what_its_colours_mean_in_two_lines_whatever_it_shows(backend):
+    """What is below must not move while one paints."""
+    at = visit("manipulate", backend)
+    plain = legend_of_map(at)
+    assert "Entropy: 0" in plain
+    assert "bits" in plain
+    assert "No edit acts yet" in plain
+    paint(at, [[0, 3, 0.9]])
+    edited = legend_of_map(at)
+    assert "Change by the edits: 0" in edited
+    assert "No edit acts yet" not in edited
+    assert plain.count("<p") == edited.count("<p") == 2
+    assert plain.count("white-space:nowrap") == edited.count("white-space:nowrap") == 2
+
+
+def test_verdict_and_bars_stay_where_they_are_when_the_first_edit_comes(backend):
+    at = visit("manipulate", backend)
+
+    def order() -> list[str]:
+        bodies = [str(element.proto.body) for element in at.get("html")]
+        kinds = ("class='al-verdict'", "class='al-bars'", "edited words outlined")
+        return [kind for body in bodies for kind in kinds if kind in body]
+
+    plain = order()
+    assert not at.info
+    at.session_state["w"] = ["nothing"]
+    at.run()
+    assert not at.exception
+    assert order()[: len(plain)] == plain
+    assert order()[-1] == "edited words outlined"
+
+
+def test_the_painter_speaks_the_answer_and_the_box_beside_it_is_silent(backend):
+    at = visit("manipulate", backend)
+    assert "role='status'" not in shown(at)
+    assert "aria-label='Answer'" in shown(at)
+    assert sheet(at)["verdict"]
+    assert "role='status'" in shown(visit("compare", backend))
+
+
+def test_buttons_with_an_icon_have_a_name(backend):
+    at = visit("manipulate", backend)
+    paint(at, [[0, 3, 0.9]])
+    for key, name in (("undo", "Undo the last change of the edits"), ("redo", "Redo what was undone")):
+        assert at.button(key=key).label == name
+    card = at.session_state["_stack"][0].number
+    names = {str(b.key).rpartition(".")[2]: b.label for b in at.button if str(b.key).startswith(f"c{card}.")}
+    assert names == {
+        "arrow_upward": "Let it act earlier",
+        "arrow_downward": "Let it act later",
+        "delete": "Take this edit off the stack",
+    }
+
+
+def test_a_sample_that_was_put_in_the_box_is_told_again_until_the_browser_must_have_it(backend):
+    """The first run of a page is often cut short, and what it told the browser is lost then."""
+    backend().lab("tiny/causal").result(60)
+    at = visit("manipulate", backend, model="gpt2-mini", wait=False)
+    assert at.text_area(key="text").proto.set_value
+    at.run()
+    assert at.text_area(key="text").proto.set_value
+    for _ in range(4):
+        at.run()
+    assert not at.text_area(key="text").proto.set_value
+
+
+@pytest.mark.parametrize(("words", "named"), [(8, 1), (40, 3)])
+def test_columns_of_the_maps_are_named_as_far_as_there_is_room(words, named, backend):
+    at = visit(
+        "manipulate",
+        backend,
+        text="there is nothing to dislike here and now ".strip() + " there" * (words - 8),
+    )
+    assert "Once an edit acts" in shown(at)
+    chart = json.loads(at.get("vega_lite_chart")[-1].proto.spec)
+    positions = chart["encoding"]["x"]["axis"]["values"]
+    assert len(positions) <= 17
+    assert positions[1] - positions[0] == named

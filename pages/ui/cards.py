@@ -16,10 +16,26 @@ if TYPE_CHECKING:
     from attnlab_core.lab import Lab
     from attnlab_core.run import Run
 
+_TOOLS = ", ".join(
+    f"[class*=st-key-]{which} [data-testid=stMarkdownContainer]"
+    for which in (
+        ".st-key-undo",
+        ".st-key-redo",
+        "[class*=-arrow_upward]",
+        "[class*=-arrow_downward]",
+        "[class*=-delete]",
+    )
+)
+TOOLS = (
+    f"<style>{_TOOLS}{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}}</style>"
+)
+"""Buttons of the cards show their icon only; their names are there for those who listen."""
+
 
 def show(lab: Lab, run: Run) -> None:
     """The cards in the order in which they act, and the steps back and forth."""
     cards = stack.cards()
+    st.html(TOOLS)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.header(f"Edits ({len(cards)})" if cards else "Edits", anchor=False, width="content")
         with st.container(horizontal=True, gap="small", width="content"):
@@ -110,9 +126,10 @@ def _tool(
     off: bool = False,
     key: str = "",
 ) -> None:
-    """A small button with an icon; what it does is its hint, and its name for those who do not see it."""
+    """A small button that shows its icon; what it does is its hint, and its name for those who do not see it."""
     st.button(
-        f":material/{icon}:",
+        hint,
+        icon=f":material/{icon}:",
         help=hint,
         key=key or icon,
         type="tertiary",

@@ -19,6 +19,7 @@ MEASURES = {
     "entropy": "entropy",
     "first": "attention to the first token",
 }
+UNIT = {"change": "%", "gradient": "nats", "entropy": "bits", "first": "%"}
 MEANING = {
     "change": "The share of its attention that the edits moved, mean over rows.",
     "gradient": "How steeply the answer below would move with this head’s attention: the length of the gradient.",
@@ -41,7 +42,7 @@ def choose(run: Run) -> tuple[int, int, str]:
     return layer, head, by
 
 
-def show(values: Any, layer: int, head: int, by: str) -> None:
+def show(values: Any, layer: int, head: int, by: str, wanted: str = "") -> None:
     """The map; a click chooses a head.
 
     Args:
@@ -49,11 +50,36 @@ def show(values: Any, layer: int, head: int, by: str) -> None:
         layer: Of the chosen head, which is outlined.
         head: Its number.
         by: What the numbers are.
+        wanted: What was asked for, where it is something else.
     """
+    unlike = (
+        "No edit acts yet: entropy until then." if wanted == "change" != by else "Click a head to open it."
+    )
+    st.html(legend(by, float(values.max()), unlike))
     st.altair_chart(
         chart(values, layer, head, by), theme=None, key=KEY, on_select=_picked, selection_mode="head", width="content",
         alt=f"All heads by {MEASURES[by]}: layers down, heads across. Chosen: layer {layer}, head {head}.",
     )  # fmt: skip
+
+
+def legend(by: str, top: float, remark: str) -> str:
+    """What the colours of the map mean; two lines, whatever they say, so that nothing below moves."""
+    colours = charts.palette(state.dark())
+    page, full, line, muted = (
+        "#{:02x}{:02x}{:02x}".format(*c) for c in (colours.page, colours.amount, colours.line, colours.muted)
+    )
+    most = f"{100 * top:.3g} %" if UNIT[by] == "%" else f"{top:.3g} {UNIT[by]}"
+    ramp = (
+        f"<i style='display:inline-block;width:4.5em;height:.8em;margin:0 .35em;vertical-align:-.05em;border-radius:.2em;"
+        f"border:1px solid {line};background:linear-gradient(90deg,{page},{full})'></i>"
+    )
+    cut = (
+        "margin:0;height:1.45em;line-height:1.45em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+    )
+    return (
+        f"<div style='font-size:.88rem'><p style='{cut}'>{MEASURES[by].capitalize()}: 0{ramp}{most}</p>"
+        f"<p style='{cut};color:{muted}'>{remark}</p></div>"
+    )
 
 
 def _picked() -> None:
@@ -77,7 +103,7 @@ def chart(values: Any, layer: int, head: int, by: str) -> Any:
     table = pd.DataFrame(rows, columns=["layer", "head", "value"])
     top = float(values.max()) or 1.0
     heads = int(values.shape[1])
-    step = max(8, min(22, 300 // heads))
+    step = _step(heads)
     pick = alt.selection_point(name="head", fields=["layer", "head"], on="click", toggle=False, empty=False)
     axis: dict[str, Any] = {"domain": False, "ticks": False, "labelAngle": 0, "labelOverlap": True}
     base = alt.Chart(table).encode(
@@ -105,20 +131,23 @@ def measured(
 ) -> None:
     """Work out the numbers of the chosen colouring and draw the map; the gradient may take a while."""
     now = run if after is None else after
+    weights = now.pattern.weights
+    layers, heads = weights.shape[:2]
+    st.html(f"<style>.st-key-heads-box{{min-height:{layers * _step(heads) + 96}px}}</style>")
     if by == "gradient":
         from pages.ui import gradients
 
-        waiting.follow(
-            "gradient",
-            gradients.task(name, now, edits),
-            lambda found: show(found.heads(), layer, head, by),
-            "map",
-        )
+        with st.container(key="heads-box", gap=None):
+            waiting.follow(
+                "gradient",
+                gradients.task(name, now, edits),
+                lambda found: show(found.heads(), layer, head, by),
+                "map",
+            )
         return
-    weights = now.pattern.weights
+    wanted = by
     if by == "change" and after is None:
         by = "entropy"
-        widgets.small("No edit acts yet, so nothing has changed; the map shows the entropy until then.")
     if by == "entropy":
         from torch import special
 
@@ -127,7 +156,13 @@ def measured(
         values = weights[..., 0].mean(-1)
     else:
         values = moved(run, now)
-    show(values, layer, head, by)
+    with st.container(key="heads-box", gap=None):
+        show(values, layer, head, by, wanted)
+
+
+def _step(heads: int) -> int:
+    """The side of a square, in pixels."""
+    return max(8, min(22, 300 // heads))
 
 
 def moved(before: Run, after: Run) -> Any:

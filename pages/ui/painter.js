@@ -68,14 +68,28 @@ class Painter {
     this.find(".hidden-key").hidden = !data.visible.includes("0");
     this.picture.layout();
     this.refresh();
-    this.tell();
     this.flush();
+    this.answer(another);
   }
 
   changed() {
     this.dirty = this.unsettled = true;
     this.refresh();
     this.flush();
+    this.answer();
+  }
+
+  // What the model answers, dimmed until it is the answer to what is painted now; spoken once the hand rests.
+  answer(another) {
+    const waiting = this.dirty || this.ack < this.seq;
+    const now = this.find(".now");
+    now.textContent = this.verdict;
+    now.classList.toggle("waiting", waiting);
+    if (another) this.tell();
+    if (another) this.heard = this.verdict;
+    if (waiting || this.hand || this.heard === this.verdict) return;
+    this.heard = this.verdict;
+    this.say(`${this.count()}: ${this.verdict}`);
   }
 
   flush() {
@@ -195,6 +209,7 @@ class Painter {
       this.say(this.count());
     }
     this.flush();
+    this.answer();
   }
 
   // A whole row or column, where its label was clicked.
@@ -257,8 +272,8 @@ class Painter {
   }
 
   tell(spot) {
-    const rest = this.cells.painted.size ? this.count() : "Drag over the cells to paint; click a label for its whole line.";
-    this.find(".readout").textContent = `${spot ? this.describe(spot) : rest} · ${this.verdict}`;
+    const rest = this.cells.painted.size ? this.count() : "Drag to paint; click a label for its whole line.";
+    this.find(".readout").textContent = spot ? this.describe(spot) : rest;
   }
 
   say(words) {

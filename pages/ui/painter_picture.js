@@ -42,12 +42,17 @@ class Picture {
     this.width = Math.min(room, this.left + this.cell * n + Math.max(SLANT, this.left / 2));
     this.height = this.top + this.cell * n + 2;
     const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = this.width * ratio;
-    this.canvas.height = this.height * ratio;
-    this.canvas.style.width = `${this.width}px`;
-    this.canvas.style.height = `${this.height}px`;
-    this.canvas.dataset.geometry = JSON.stringify({ left: this.left, top: this.top, cell: this.cell });
-    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const geometry = JSON.stringify({ left: this.left, top: this.top, cell: this.cell, tokens: n });
+    const size = `${geometry} ${this.width} ${ratio}`;
+    if (size !== this.size) {
+      this.size = size;
+      this.canvas.width = this.width * ratio;
+      this.canvas.height = this.height * ratio;
+      this.canvas.style.width = `${this.width}px`;
+      this.canvas.style.height = `${this.height}px`;
+      this.canvas.dataset.geometry = geometry;
+      this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    }
     this.draw();
   }
 

@@ -61,15 +61,27 @@ def heading(
             widgets.downloads(name, chart, frame, document)
 
 
-def answer(before: Run, after: Run | None = None, edits: Sequence[Edit] = ()) -> None:
-    """The model's answer, and with an edited run what it was before, with the downloads of the figure."""
+def answer(
+    before: Run, after: Run | None = None, edits: Sequence[Edit] = (), hint: str = "", live: bool = True
+) -> None:
+    """The model's answer, and with an edited run what it was before, with the downloads of the figure.
+
+    Args:
+        before: The run without edits.
+        after: The edited one.
+        edits: What was edited.
+        hint: A line for where nothing is edited yet.
+        live: Whether a screen reader is to hear of every change of the answer.
+    """
     from attnlab_core import record
 
     dark, new = state.dark(), None if after is None else after.probabilities
-    st.html(charts.verdict(before.probabilities, new, dark=dark))
-    if edits:
-        st.html(charts.text_strip(editing.words(before), marked=editing.marks(before, edits), dark=dark))
+    said = str(charts.verdict(before.probabilities, new, dark=dark))
+    st.html(said if live else said.replace("role='status'", "role='group' aria-label='Answer'"))
     st.html(charts.probability_bars(before.probabilities, new, dark=dark))
+    marked = editing.marks(before, edits)
+    if marked:  # below the bars, so that these do not move when it comes
+        st.html(charts.text_strip(editing.words(before), marked=marked, dark=dark))
     frame = before.to_frame() if after is None else before.to_frame().merge(
         after.to_frame(), "outer", on="answer", suffixes=("_before", "_after"), sort=False
     )  # fmt: skip
@@ -77,7 +89,7 @@ def answer(before: Run, after: Run | None = None, edits: Sequence[Edit] = ()) ->
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         calls = len(before.lab.calls)
         widgets.small(
-            "" if after is None else f"{after.edited_calls} of {calls} attention calls were edited."
+            hint if after is None else f"{after.edited_calls} of {calls} attention calls were edited."
         )
         widgets.downloads(
             "answer", lambda: charts.probability_chart(before.probabilities, new), frame, document
@@ -131,8 +143,11 @@ def attention_maps(before: Run, after: Run | None, layer: int, head: int | None)
         else {"before": "As it is", "after": "Edited", "change": "Change"}
     )
     top = float(table[[name for name in names if name != "change"]].max(axis=None))
-    maps = {}
-    for column, (name, heading) in zip(st.columns(3, gap="small"), names.items(), strict=False):
+    maps, columns, named_columns = {}, st.columns(3, gap="small"), shown[:: 1 + len(shown) // 16]
+    if after is None:
+        with columns[1]:
+            widgets.small("Once an edit acts, the edited attention and the difference stand here.")
+    for column, (name, heading) in zip(columns, names.items(), strict=False):
         reach = max(map(abs, table[name].tolist()), default=0.0) or 1e-6 if name == "change" else top
         maps[name] = charts.attention_chart(
             table.assign(weight=table[name]),
@@ -142,6 +157,7 @@ def attention_maps(before: Run, after: Run | None, layer: int, head: int | None)
             dark=state.dark(),
             title=heading,
         )
+        maps[name].encoding.x["axis"]["values"] = named_columns  # of many, as many as do not overlap
         size = {"width": "container", "height": 150 + (22 if len(shown) <= 16 else 17) * len(shown)}
         with column:
             st.altair_chart(

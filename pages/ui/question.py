@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from attnlab_core.prompt import Prompt
     from attnlab_core.run import Run
 
+REPEATS = 3
+"""How often a text that was put in the box is told to the browser again."""
+
 
 def model() -> str:
     """The name of the chosen model; a box that also takes a Hub id or a folder."""
@@ -72,6 +75,7 @@ def _loading(name: str) -> None:
 def text_box() -> None:
     """The text; one and the same on every page."""
     suit()
+    _again()
     st.text_area(
         "Text", state.SENTENCE, key="text", bind="query-params", height=84, max_chars=widgets.MOST_LETTERS,
         help="Ctrl + Enter, or a click elsewhere, reads it.",
@@ -122,6 +126,19 @@ def _sampled() -> set[str]:
 def _put(sample: tuple[str, str | None]) -> None:
     state.put("text", sample[0])
     state.put("second", sample[1] or "")
+    state.put("_told", (sample, REPEATS))
+
+
+def _again() -> None:
+    """Tell the browser a few times what text was put in its box.
+
+    A run that is cut short by the next one, as happens while a page opens, takes what it had to tell along with it; the box
+    would then show another text than the one that is read.
+    """
+    sample, times = state.get("_told", (("", None), 0))
+    if times and state.get("text") == sample[0]:
+        _put(sample)
+        state.put("_told", (sample, times - 1))
 
 
 def second_box(lab: Lab) -> None:
