@@ -21,6 +21,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attnlab_core.carrying import Carried, carry
     from attnlab_core.edits import Edit, Where, edit_from_json
     from attnlab_core.edits.bias import Bias
     from attnlab_core.edits.draw import Draw
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from attnlab_core.edits.invert import Invert
     from attnlab_core.edits.mean_pattern import MeanPattern
     from attnlab_core.edits.noise import Noise
+    from attnlab_core.edits.patch import Patch
     from attnlab_core.edits.scale import Scale
     from attnlab_core.edits.sharpen import Sharpen
     from attnlab_core.edits.smooth import Smooth
@@ -37,31 +39,42 @@ if TYPE_CHECKING:
     from attnlab_core.edits.uniform import Uniform
     from attnlab_core.edits.zero import Zero
     from attnlab_core.errors import AttentionLabError
+    from attnlab_core.generation import Generation, generate
+    from attnlab_core.gradient import AttentionGradient, attention_gradient, suggest
     from attnlab_core.lab import Lab
     from attnlab_core.methods import Attribution, attribute, attribute_all
     from attnlab_core.models import load
     from attnlab_core.pattern import AttentionPattern
+    from attnlab_core.profiling import Case, Profile, profile
     from attnlab_core.progress import watching
     from attnlab_core.prompt import Prompt
     from attnlab_core.run import Run
+    from attnlab_core.search import Search, optimise
     from attnlab_core.targets import Target
 
 __version__ = "0.1.0"
 __all__ = [
+    "AttentionGradient",
     "AttentionLabError",
     "AttentionPattern",
     "Attribution",
     "Bias",
+    "Carried",
+    "Case",
     "Draw",
     "Edit",
     "Focus",
+    "Generation",
     "Invert",
     "Lab",
     "MeanPattern",
     "Noise",
+    "Patch",
+    "Profile",
     "Prompt",
     "Run",
     "Scale",
+    "Search",
     "Sharpen",
     "Smooth",
     "Soften",
@@ -71,14 +84,21 @@ __all__ = [
     "Uniform",
     "Where",
     "Zero",
+    "attention_gradient",
     "attribute",
     "attribute_all",
+    "carry",
     "edit_from_json",
+    "generate",
     "load",
+    "optimise",
+    "profile",
+    "suggest",
     "watching",
 ]
 
 _HOMES = {
+    "carrying": ("Carried", "carry"),
     "edits": ("Edit", "Where", "edit_from_json"),
     "edits.bias": ("Bias",),
     "edits.draw": ("Draw",),
@@ -86,6 +106,7 @@ _HOMES = {
     "edits.invert": ("Invert",),
     "edits.mean_pattern": ("MeanPattern",),
     "edits.noise": ("Noise",),
+    "edits.patch": ("Patch",),
     "edits.scale": ("Scale",),
     "edits.sharpen": ("Sharpen",),
     "edits.smooth": ("Smooth",),
@@ -95,13 +116,17 @@ _HOMES = {
     "edits.uniform": ("Uniform",),
     "edits.zero": ("Zero",),
     "errors": ("AttentionLabError",),
+    "generation": ("Generation", "generate"),
+    "gradient": ("AttentionGradient", "attention_gradient", "suggest"),
     "lab": ("Lab",),
     "methods": ("Attribution", "attribute", "attribute_all"),
     "models": ("load",),
     "pattern": ("AttentionPattern",),
+    "profiling": ("Case", "Profile", "profile"),
     "progress": ("watching",),
     "prompt": ("Prompt",),
     "run": ("Run",),
+    "search": ("Search", "optimise"),
     "targets": ("Target",),
 }
 

@@ -93,8 +93,8 @@ def suggest(args: argparse.Namespace) -> dict[str, Any]:
 def optimise(args: argparse.Namespace) -> dict[str, Any]:
     """Search attention that makes a target likely and stays plausible."""
     from attnlab_core.edits import where_from_json
-    from attnlab_core.optimise import optimise as search
     from attnlab_core.record import header
+    from attnlab_core.search import optimise as search
 
     found = _edited(args)
     options: dict[str, Any] = {
@@ -109,7 +109,7 @@ def optimise(args: argparse.Namespace) -> dict[str, Any]:
 
 def generate(args: argparse.Namespace) -> dict[str, Any]:
     """How a language model goes on with a text, without and with edits."""
-    from attnlab_core.generate import generate as write
+    from attnlab_core.generation import generate as write
     from attnlab_core.record import header
 
     found = _edited(args)

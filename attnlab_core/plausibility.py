@@ -23,11 +23,13 @@ can be turned within what is usual.
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,13 +40,14 @@ import torch
 from attnlab_core._contexts import Text, observe
 from attnlab_core._reference import KINDS, POINTS, Judgement, Reference
 from attnlab_core._rowstats import FIGURES, moments
+from attnlab_core.edits._donor import remember
 from attnlab_core.errors import BadInput
 from attnlab_core.models import CHECKPOINTS
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
 
-__all__ = ["FILE", "Judgement", "Reference", "digest", "fit", "reference"]
+__all__ = ["FILE", "Judgement", "Reference", "digest", "fit", "keep", "reference"]
 
 FILE = "plausibility.npz"
 FEWEST = 60  # texts to fit on, and to hold back
@@ -114,13 +117,37 @@ def fit(
 
 
 def reference(lab: Lab) -> Reference | None:
-    """The reference that comes with a model, shipped or in its own folder; None where none fits its weights."""
+    """The reference of a model: shipped, in its own folder, or one that `keep` kept; None where none fits its weights."""
+    own: str = remember(lab, "digest", lambda: digest(lab))
     folders = [CHECKPOINTS / lab.name] if re.fullmatch(r"\w[\w.-]*", lab.name) else []
-    for folder in (*folders, Path(lab.name)):
-        if (folder / FILE).is_file():
-            found = Reference.load(folder / FILE)
-            return found if found.digest == digest(lab) else None
+    for file in (*(folder / FILE for folder in (*folders, Path(lab.name))), _kept(own)):
+        if file.is_file():
+            found = remember(lab, (file, file.stat().st_mtime_ns), partial(Reference.load, file))
+            if found.digest == own:
+                return found
     return None
+
+
+def keep(fitted: Reference) -> Path:
+    """Store a fitted reference where `reference` finds it: under `$XDG_CACHE_HOME/attentionlab`, or `~/.cache/attentionlab`.
+
+    Raises:
+        BadInput: The folder cannot be written.
+    """
+    file = _kept(fitted.digest)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fitted.save(file)
+    except OSError as error:
+        raise BadInput(
+            f"{file.parent} cannot be written ({error.strerror}): point XDG_CACHE_HOME to a folder that can."
+        ) from error
+    return file
+
+
+def _kept(own: str) -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "attentionlab" / f"plausibility-{own[:32]}.npz"
 
 
 def digest(lab: Lab) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import attnlab_core as al
-from attnlab_core.optimise import Search, optimise
 from attnlab_core.plausibility import reference
+from attnlab_core.search import Search, optimise
 from benchmarks.figures import machine
 
 

@@ -9,6 +9,7 @@ from pages.ui import (
     cards,
     carrying,
     comparing,
+    gauge,
     gradient_tab,
     headmap,
     optimise_tab,
@@ -41,6 +42,7 @@ with results:
     with heads:
         headmap.measured(name, run, now.after, now.edits, colour, layer, head)
     workbench.show(name, run, drafted, layer, head)
+    gauge.learn(name, run)
 views = {"Before and after": comparing.show, "Gradient": gradient_tab.show}
 if "bias" in catalog("attnlab_core.edits"):  # the form in which a search gives what it finds
     views["Optimise"] = optimise_tab.show

@@ -28,6 +28,7 @@ from attnlab_core.charts._files import (
     svg,
 )
 from attnlab_core.charts._frames import rank_agreement, score_frame, shares, strongest
+from attnlab_core.charts._gauge import plausibility_gauge
 
 __all__ = [
     "Figure",
@@ -38,6 +39,7 @@ __all__ = [
     "legend",
     "palette",
     "percent",
+    "plausibility_gauge",
     "png",
     "probability_bars",
     "probability_chart",

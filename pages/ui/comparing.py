@@ -10,7 +10,7 @@ from pages.ui import headmap, panels, state, waiting, widgets
 from pages.ui.workbench import Outcome
 
 if TYPE_CHECKING:
-    from attnlab_core.generate import Generation
+    from attnlab_core.generation import Generation
     from attnlab_core.run import Run
 
 
@@ -40,7 +40,7 @@ def written(name: str, run: Run, now: Outcome) -> None:
         return
 
     def make(task: Any) -> list[Generation]:
-        from attnlab_core.generate import generate
+        from attnlab_core.generation import generate
 
         del task
         return [generate(one, tokens=tokens) for one in (run, now.after) if one is not None]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-    from attnlab_core.optimise import Search
+    from attnlab_core.search import Search
 
 
 def _look(dark: bool) -> dict[str, str]:
@@ -38,18 +38,21 @@ def _dressed(chart: Any, look: dict[str, str]) -> Any:
 
 
 def trace(search: Search, dark: bool) -> alt.VConcatChart:
-    """P(target) and the distance from the attention it began with, step by step."""
+    """P(target) and what λ holds against it, step by step: implausibility, or the distance where no reference is known."""
     import altair as alt
 
     look, frame = _look(dark), search.to_frame()
+    held, title = (
+        ("distance", "distance (nats)") if search.judgement is None else ("implausibility", "implausibility")
+    )
     base = alt.Chart(frame).encode(x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)))
     likely = base.mark_line(color=look["amount"], strokeWidth=2.5).encode(
         y=alt.Y("probability:Q", title=f"P({search.target})"[:30], scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
-        tooltip=["step", alt.Tooltip("probability", format=".3f"), alt.Tooltip("distance", format=".4f")],
+        tooltip=["step", alt.Tooltip("probability", format=".3f"), alt.Tooltip(held, format=".4f")],
     )  # fmt: skip
     far = base.mark_line(color=look["plus"], strokeWidth=2.5, strokeDash=[6, 3]).encode(
-        y=alt.Y("distance:Q", title="distance (nats)", axis=alt.Axis(tickCount=3)),
-        tooltip=["step", alt.Tooltip("distance", format=".4f")],
+        y=alt.Y(f"{held}:Q", title=title, axis=alt.Axis(tickCount=3)),
+        tooltip=["step", alt.Tooltip(held, format=".4f")],
     )  # fmt: skip
     size: dict[str, Any] = {"width": "container", "height": 120}
     return _dressed(
@@ -90,7 +93,14 @@ def _likely(start: float, effect: float) -> float:
     return math.exp(min(0.0, start + effect))
 
 
-def in_words(search: Search, small: Search | None, control: Sequence[float], share: float) -> list[str]:
+def in_words(
+    search: Search,
+    small: Search | None,
+    fewest: Search | None,
+    one_head: Search | None,
+    control: Sequence[float],
+    share: float,
+) -> list[str]:
     """What the search comes to, in plain sentences made of its numbers."""
     if small is None:
         return [f"Nothing was found that makes {search.target} likelier."]
@@ -109,6 +119,13 @@ def in_words(search: Search, small: Search | None, control: Sequence[float], sha
             else ", and with them alone the verdict stays."
         ),
     ]
+    if fewest is not None and one_head is not None:
+        least, heads = fewest.figures(), one_head.figures()["heads"]
+        lines.append(
+            f"Searching on with fewer and fewer cells, {_count(least['cells'], 'cell')} in "
+            f"{_count(least['heads'], 'head')} still turn the verdict, and so does {_count(heads, 'whole head')}. A smaller "
+            "change may exist."
+        )
     if control:
         ends = sorted(_likely(start, effect) for effect in control)
         lines.append(
@@ -121,3 +138,7 @@ def in_words(search: Search, small: Search | None, control: Sequence[float], sha
             f"Among the other answers, {told['faithfulness']:.2g} nats of change (KL divergence; 0 is none)."
         )
     return lines
+
+
+def _count(count: float | None, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -7,27 +7,47 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import figures, gradients, stack, state, waiting, widgets
+from pages.ui import carry_over, figures, gauge, gradients, stack, state, waiting, widgets
 from pages.ui.workbench import Outcome
 
 if TYPE_CHECKING:
-    from attnlab_core.optimise import Search
     from attnlab_core.run import Run
+    from attnlab_core.search import Search
 
 SHARE = 0.9
 DRAWS = 20
 CAUTION = (
     "That a verdict can be turned this way proves little: attention has so many cells that it can be nudged, nearly "
-    "invisibly, into almost any verdict. What says something is how small the change can be, and whether a change of the "
-    "same size at random does as much. Both stand beside the result."
+    "invisibly, into almost any verdict. What says something is how small the change can be, whether a change of the same "
+    "size at random does as much, and whether it works on other sentences. All of that stands below the result."
+)
+PRICE = (
+    "One unit of implausibility is about what the same words get in other sentences: how far each head’s attention is from the "
+    "model’s own here, and how much odder its shape is, mean over heads."
+)
+AWAY = (
+    "Nothing is known yet of what is usual for this model, so what counts is the distance from its attention as it is: the KL "
+    "divergence of each row, in nats, mean over rows."
 )
 
 
 class Found(NamedTuple):
-    """A search, and what puts it in proportion."""
+    """A search, and what puts it in proportion.
+
+    Attributes:
+        search: The search.
+        small: The part of it that carries most of the effect.
+        fewest: The fewest cells that turn the verdict; None where it does not turn.
+        heads: The fewest heads that do.
+        counts: Numbers of cells.
+        effects: The effect of so many.
+        control: Effects of the same change at random places.
+    """
 
     search: Search
     small: Search | None
+    fewest: Search | None
+    heads: Search | None
     counts: list[int]
     effects: list[float]
     control: list[float]
@@ -42,9 +62,8 @@ def show(name: str, run: Run, now: Outcome, layer: int, head: int) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         close = st.slider(
-            "Stay close (λ)", 0.0, 20.0, 1.0, 0.5, key="lambda", bind="query-params", width=230,
-            help="What a distance from the attention as it is counts against the gain: 0 is no hold at all. The distance is the "
-            "KL divergence of each row, in nats, mean over rows.",
+            "Stay plausible (λ)", 0.0, 20.0, 1.0, 0.5, key="lambda", bind="query-params", width=230,
+            help=f"What counts against the gain in likelihood: 0 is no hold at all. {PRICE if gauge.reference(run) else AWAY}",
         )  # fmt: skip
         steps = st.slider("Steps at most", 10, 200, 60, 10, key="steps", bind="query-params", width=230)
         places = {
@@ -70,14 +89,18 @@ def show(name: str, run: Run, now: Outcome, layer: int, head: int) -> None:
         widgets.small(
             "This search began from the attention and the settings as they were when it was started."
         )
-    waiting.follow("search", state.task("search", key, lambda task: find(task, at, key), 2**20), _draw)
+    waiting.follow(
+        "search",
+        state.task("search", key, lambda task: find(task, at, key), 2**20),
+        lambda found: _draw(name, found),
+    )
 
 
 def find(task: Any, run: Run, asked: Any) -> Found:
     """Search, then measure how few cells suffice and what chance does. Runs in the background."""
     from attnlab_core.edits import Where
     from attnlab_core.errors import BadInput
-    from attnlab_core.optimise import optimise
+    from attnlab_core.search import optimise
 
     *_, target, close, steps, place = asked
     where = (
@@ -95,12 +118,19 @@ def find(task: Any, run: Run, asked: Any) -> Found:
         task.phase = "Measuring effect against size"
         effects = search.sizes(counts)
     except BadInput:  # nothing was gained
-        return Found(search, None, [], [], [])
+        return Found(search, None, None, None, [], [], [])
     task.phase = "Trying the same at random"
-    return Found(search, small, counts, effects, search.control(DRAWS))
+    control = search.control(DRAWS)
+    fewest = heads = None
+    if search.flipped:
+        task.phase = "Looking for the fewest cells that turn the verdict"
+        fewest = search.fewest()
+        task.phase = "Looking for the fewest heads"
+        heads = search.fewest("head")
+    return Found(search, small, fewest, heads, counts, effects, control)
 
 
-def _draw(found: Found) -> None:
+def _draw(name: str, found: Found) -> None:
     search, dark = found.search, state.dark()
     left, right = st.columns([4, 5], gap="medium")
     with left, st.container(border=True):
@@ -110,15 +140,17 @@ def _draw(found: Found) -> None:
         widgets.small(
             f"{len(search.trace) - 1} steps in {charts.duration(search.seconds)}; it ended because {_because(search)}."
         )
+        if search.after is not search.before:
+            gauge.show(search.before.plain, search.after)
     with right:
         st.altair_chart(
             figures.trace(search, dark),
             theme=None,
             width="stretch",
-            alt=f"P({search.target}) and distance by step",
+            alt=f"P({search.target}) and what λ holds against it, by step",
         )
-    for line in figures.in_words(found.search, found.small, found.control, SHARE):
-        st.markdown(f"- {widgets.plain(line)}")
+    told = figures.in_words(search, found.small, found.fewest, found.heads, found.control, SHARE)
+    st.markdown("\n".join(f"- {widgets.plain(line)}" for line in told))
     if found.small is None:
         return
     st.markdown("**How much of it is needed**")
@@ -130,6 +162,12 @@ def _draw(found: Found) -> None:
         _button("Open as an edit", search, f"Found for “{search.target}”", "open-found")
         label = f"Only the smallest part that carries {100 * SHARE:.0f} %"
         _button(label, found.small, f"Found for “{search.target}”, smallest part", "open-small")
+        if found.fewest is not None:
+            _button(
+                "The fewest cells", found.fewest, f"Found for “{search.target}”, fewest cells", "open-fewest"
+            )
+    if search.before.prompt.second is None:
+        carry_over.show(name, search, found.fewest)
 
 
 def _button(label: str, search: Search, name: str, key: str) -> None:

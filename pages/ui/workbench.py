@@ -8,7 +8,7 @@ import streamlit as st
 
 from attnlab_core import charts
 from attnlab_core.errors import AttentionLabError
-from pages.ui import painter, panels, sentences, stack, state, widgets
+from pages.ui import gauge, painter, panels, sentences, stack, state, widgets
 from pages.ui.backend import Question
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _culprit(run: Run) -> str:
         except AttentionLabError:
             if card.on:
                 said = card.name or sentences.of_edit(card.edit, run.encoding)
-                return f"“{said}” does not fit here; change it, switch it off or delete it. "
+                return f"“{said}” does not fit here, so no edit acts; change it, switch it off or delete it. "
     return ""
 
 
@@ -66,9 +66,12 @@ def show(name: str, run: Run, drafted: Edit | None, layer: int, head: int) -> No
     with right, st.container(border=True):
         if result.problem:
             widgets.say("error", result.problem)
-        elif not result.edits:
-            widgets.say("info", "Choose a word, or paint: the answer follows at once.")
-        panels.answer(run, result.after, result.edits if result.after is not None else ())
+        edits = result.edits if result.after is not None else ()
+        panels.answer(
+            run, result.after, edits, hint="Paint, or choose a word: the answer follows.", live=False
+        )
+        if result.after is not None:
+            gauge.show(run, result.after)
 
 
 def _briefly(before: Run, after: Run | None) -> str:

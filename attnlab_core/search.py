@@ -1,18 +1,19 @@
 """Attention that makes a wished-for answer likely, found by gradient descent.
 
 What is searched is a bias on the scores, cell by cell: whatever it is, rows sum to one and masked cells stay zero. Adam
-minimises -log P(target) + λ · implausibility.
+minimises -log P(target) + λ · implausibility. It begins at no change and draws nothing at random.
 
 That a verdict can be turned this way proves little: attention has so many cells that almost any answer can be had by a
-change that is hard to see. What says something is how small the change can be (`Search.smallest`), what a change of the
-same size but at random does (`Search.control`), and what else moved (`Search.figures`): effectiveness, faithfulness and
+change that is hard to see. What says something is how small the change can be (`Search.smallest`, `Search.fewest`), what
+a change of the same size but at random does (`Search.control`), whether it works on other sentences (`carry`), and what
+else moved (`Search.figures`): effectiveness, faithfulness and
 minimality, as Stoehr et al. (Activation Scaling for Steering and Interpreting Language Models, EMNLP Findings 2024) ask.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,30 +21,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnlab_core._descent import Energy, Step, descend
 from attnlab_core.edits import Where
 from attnlab_core.edits.bias import Bias, Cell
 from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range
-from attnlab_core.progress import step
+from attnlab_core.plausibility import Judgement, reference
 from attnlab_core.targets import Answer, Goal, Target
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from attnlab_core.run import Run
-
-Energy = Callable[[Float[Tensor, "layer head query key"]], Tensor]
-LEAST = 1e-3  # a bias below this is left out of the edit
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a search: P(target) and its logarithm, the implausibility, and the mean KL divergence per row."""
-
-    probability: float
-    log_probability: float
-    implausibility: float
-    distance: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +44,7 @@ class Search:
         after: The same under the found edit.
         edit: The found change: `before.again(edit)` is `after`.
         target: In words.
+        asked: The target as it was given, or chosen.
         goal: The target, settled.
         trace: Every step, the first before any change.
         stopped: Why it ended, in words.
@@ -66,6 +56,7 @@ class Search:
     after: Run
     edit: Bias
     target: str
+    asked: Target | Answer
     goal: Goal
     trace: tuple[Step, ...]
     stopped: str
@@ -81,6 +72,12 @@ class Search:
     def effect(self) -> float:
         """The change of the target's log-probability, nats."""
         return _value(self.after, self.goal) - _value(self.before, self.goal)
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """How plausible the found attention is, beside the model's own; None where the model has no reference."""
+        known = reference(self.before.lab)
+        return None if known is None else known.judge(self.after, self.before.plain)
 
     @property
     def change(self) -> Float[Tensor, "layer head query key"]:
@@ -117,6 +114,47 @@ class Search:
             high = enough[0] if enough else high
             low = max([low, *(n for n in counts if n < high)])
         edit = _of(self.edit, ranked[:high])
+        return replace(self, edit=edit, after=self.before.again(edit))
+
+    def fewest(self, by: str = "cell", steps: int = 15) -> Search:
+        """The fewest cells or heads with which the verdict still turns: halve what may change, search there again, repeat.
+
+        Of the cells, those stay whose attention moved most. It is a bound from above: a smaller change may exist.
+
+        Args:
+            by: "cell" or "head".
+            steps: of Adam, after each halving.
+
+        Raises:
+            BadInput: the verdict did not turn in the first place.
+        """
+        if not self.flipped:
+            raise BadInput("The verdict did not turn, so there is nothing to make smaller.")
+        whole, best, share = self.before.with_continuation(self.goal), self, 0.5
+        while share < 0.9:
+            groups = _ranked(best, by)
+            kept = groups[: int(len(groups) * share)]
+            tried = replace(best, edit=_of(best.edit, kept)) if kept else best
+            if kept:
+                tried = tried._polished(whole, steps)
+            if kept and tried.flipped and tried.effect > 0:
+                best = tried
+            else:
+                share = (1 + share) / 2
+        return best
+
+    def _polished(self, whole: Run, steps: int) -> Search:
+        """Search on, in the cells of the edit alone."""
+        shape = whole.pattern.weights.shape[1:]
+        start = {k: torch.zeros(shape) for k in sorted({cell[0] for cell in self.edit.cells})}
+        for layer, head, query, key, by in self.edit.cells:
+            start[layer][head, query, key] = by
+        free = {k: bias != 0 for k, bias in start.items()}
+        enough = min(float(self.settings["enough"]), 0.6)
+        found = descend(
+            whole, self.goal, free, plausibility=0.0, steps=steps, rate=0.5, enough=enough, start=start
+        )
+        edit = Bias(cells=found.cells)
         return replace(self, edit=edit, after=self.before.again(edit))
 
     def sizes(self, counts: Sequence[int], by: str = "cell") -> list[float]:
@@ -168,9 +206,12 @@ class Search:
 
     def to_json(self) -> dict[str, Any]:
         """Plain types; the edit is the one to replay."""
+        judged = self.judgement
         return {
             "target": self.target,
             "edit": self.edit.to_json(),
+            "plausibility": None if judged is None else judged.to_json(),
+            "steps": len(self.trace) - 1,
             "before": dict(self.before.probabilities),
             "after": dict(self.after.probabilities),
             "flipped": self.flipped,
@@ -192,6 +233,7 @@ def optimise(
     rate: Annotated[float, Range(0.001, 10)] = 0.1,
     enough: Annotated[float, Range(0.01, 1)] = 0.9,
     where: Where | None = None,
+    heads: Sequence[tuple[int, int]] | None = None,
     energy: Energy | None = None,
 ) -> Search:
     """Find attention under which a target is likely, and stay plausible.
@@ -204,8 +246,10 @@ def optimise(
         rate: Adam's step, in units of a score.
         enough: the probability that is aimed at; the loss counts no gain beyond.
         where: the layers, heads, queries and keys that may change; None is all.
-        energy: implausibility of attention weights [layer, head, query, key], differentiable; None is the mean over rows
-            of the KL divergence from the run's own attention.
+        heads: pairs of layer and head that may change, of those that `where` names; None is all.
+        energy: implausibility of attention weights [layer, head, query, key], differentiable. None is what the model's
+            reference finds odder than its own pattern of the text: 0 for that, about 1 for what the same words get in
+            another sentence. Where it has no reference, the mean over rows of the KL divergence from the run's attention.
 
     Returns:
         The search; its edit may be sent, kept and replayed. The same input gives the same edit.
@@ -214,52 +258,31 @@ def optimise(
         BadInput: the target or the place does not fit, or the target needs two continuations.
     """
     began = time.perf_counter()
-    goal = run.goal(_wished(run) if target is None else target)
+    asked = _wished(run) if target is None else target
+    goal = run.goal(asked)
     if goal.against is not None:
         raise BadInput(
             "One continuation rather than another cannot be optimised for: give the first one alone."
         )
     whole = run.with_continuation(goal)
     place = (where or Where()).settle(whole.encoding, run.lab.layers, run.lab.heads)
-    pattern = whole.pattern
-    layers = [k for k in range(run.lab.layers) if place.layers is None or k in place.layers]
-    shape = (int(pattern.weights.shape[1]), *map(int, pattern.weights.shape[2:]))
+    layers, *shape = whole.pattern.weights.shape
     allowed = place.cells((shape[0], shape[1], shape[2]), torch.device("cpu"))
     allowed[:, len(run.tokens) :] = False  # a continuation's own rows stay, so that the edit fits the prompt
-    free = {k: allowed & pattern.visible[k] for k in layers}
+    chosen = range(layers) if place.layers is None else place.layers
+    free = {k: allowed & whole.pattern.visible[k] for k in chosen}
+    if heads is not None:
+        named = torch.zeros(layers, shape[0], dtype=torch.bool)
+        for layer, head in heads:
+            Where(layers=(layer,), heads=(head,)).settle(run.encoding, layers, shape[0])
+            named[layer, head] = True
+        free = {k: cells & named[k, :, None, None] for k, cells in free.items() if named[k].any()}
     if not any(bool(cells.any()) for cells in free.values()):
         raise BadInput("No visible cell may change there. Choose other layers, queries or keys.")
-    theta = {k: torch.zeros(shape, device=run.lab.device, requires_grad=True) for k in layers}
-    live = Bias(
-        tensors={k: theta[k] * free[k].to(theta[k]) for k in layers}, where=Where(layers=tuple(layers))
+    found = descend(
+        whole, goal, free, plausibility=plausibility, steps=steps, rate=rate, enough=enough, energy=energy
     )
-    optimiser = torch.optim.Adam(theta.values(), lr=rate)
-    cost = energy or (lambda weights: distance(weights, pattern.weights))
-    trace: list[Step] = []
-    best, since = float("inf"), 0
-    kept, stopped = {k: t.detach().clone() for k, t in theta.items()}, "all steps were made"
-    for number in range(steps + 1):
-        with torch.enable_grad():
-            live = replace(live, tensors={k: theta[k] * free[k].to(theta[k]) for k in layers})
-            loss, told = _loss(whole, goal, live, plausibility, enough, cost, pattern.weights)
-        trace.append(told)
-        if loss.item() < best - 1e-4:
-            best, kept = loss.item(), {k: t.detach().clone() for k, t in theta.items()}
-            since = 0
-        else:
-            since += 1
-        if told.probability >= enough and (plausibility == 0 or since >= 5):
-            stopped = f"P({goal.text}) is {told.probability:.2f}"
-            break
-        if since >= 20:
-            stopped = "nothing was gained in 20 steps"
-            break
-        step(number, steps)
-        if number < steps:
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    edit = Bias(cells=_cells({k: kept[k] * free[k].to(kept[k]) for k in layers}))
+    edit = Bias(cells=found.cells)
     settings = {
         "plausibility": plausibility,
         "steps": steps,
@@ -268,37 +291,8 @@ def optimise(
         "where": place.to_json(),
     }
     after = run.again(edit) if edit.cells else run
-    return Search(
-        run, after, edit, goal.text, goal, tuple(trace), stopped, settings, time.perf_counter() - began
-    )
-
-
-def distance(
-    weights: Float[Tensor, "layer head query key"], plain: Float[Tensor, "layer head query key"]
-) -> Float[Tensor, ""]:
-    """The KL divergence of each row from the plain one, in nats, mean over all rows."""
-    tiny = torch.finfo(weights.dtype).tiny
-    plain = plain.to(weights)
-    return (weights * ((weights + tiny).log() - (plain + tiny).log())).sum(-1).mean()
-
-
-def _loss(
-    run: Run, goal: Goal, live: Bias, weight: float, enough: float, cost: Energy, plain: Tensor
-) -> tuple[Tensor, Step]:
-    types = None if run.encoding.types is None else [list(run.encoding.types)]
-    settled = (*run.lab.settle(run.encoding, run.edits), live)
-    logits, tape = run.lab.forward(
-        [list(run.encoding.ids)], types=types, rows=[settled], keep=True, grad=True
-    )
-    mine = [k for k, call in enumerate(run.lab.calls) if call[0] == run.pattern.part]
-    keys = plain.shape[-1]
-    weights = torch.stack([tape.weights[k][0, ..., :keys].float() for k in mine])
-    log_p = goal.value(logits).squeeze(0)
-    odd = cost(weights)
-    ceiling = torch.log(torch.tensor(enough, device=log_p.device))
-    seen = log_p.detach()
-    told = Step(float(seen.exp()), float(seen), float(odd.detach()), float(distance(weights.detach(), plain)))
-    return torch.relu(ceiling - log_p) + weight * odd, told
+    seconds = time.perf_counter() - began
+    return Search(run, after, edit, goal.text, asked, goal, found.trace, found.stopped, settings, seconds)
 
 
 def _wished(run: Run) -> str:
@@ -314,15 +308,6 @@ def _value(run: Run, goal: Goal) -> float:
 
 def _answers(run: Run) -> dict[str, float]:
     return dict(run.probabilities)
-
-
-def _cells(tensors: dict[int, Tensor]) -> tuple[Cell, ...]:
-    """The cells whose bias counts, with four digits."""
-    return tuple(
-        (layer, *map(int, place), round(float(bias[tuple(place)]), 4))  # type: ignore[misc]
-        for layer, bias in sorted(tensors.items())
-        for place in (bias.abs() > LEAST).nonzero().tolist()
-    )
 
 
 def _ranked(search: Search, by: str) -> list[list[Cell]]:

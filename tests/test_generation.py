@@ -8,7 +8,7 @@ import pytest
 
 import attnlab_core as al
 from attnlab_core.errors import BadInput, TextTooLong
-from attnlab_core.generate import generate
+from attnlab_core.generation import generate
 from attnlab_core.prompt import Prompt
 from attnlab_core.testing import tiny_lab
 
