@@ -29,7 +29,7 @@ import attnlab_core as al
 from benchmarks.models import measure_gpt2_mini
 from training import common
 
-STEPS, FIRST = 6900, 1500  # optimiser's steps in all, and those before a second start
+STEPS, FIRST = 6500, 1500  # optimiser's steps in all, and those before a second start
 TOKENS = 4096  # in each step
 LENGTHS = (256, 512)  # tokens of a window: at first, and in the last part
 FALL = 0.2667  # that last part of each of both runs, in which the learning rate falls
