@@ -1,0 +1,202 @@
+"""What every case study is: data that it makes itself, a record of figures, and a story told from that record alone.
+
+A study is one file with `NAME`, `TITLE`, `QUESTION`, `MODEL` (the shipped model it asks), `study(lab, *, seed, …)`, which gives
+the figures as plain types, and `story(record)`, which gives the steps. Every number in a step is read off the record when the
+step is made, so a story cannot say what was not measured.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from attnlab_core.errors import BadInput, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attnlab_core.lab import Lab
+
+SCHEMA = 1
+"""Of the record; grows by one when a field changes its meaning."""
+RECORDED = Path(__file__).parent / "recorded"
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Try:
+    """A state of Compare or Manipulate that a step opens.
+
+    Attributes:
+        page: "compare" or "manipulate".
+        text: What is asked.
+        second: The second text of a pair.
+        edits: As JSON, for Manipulate.
+        label: What the link says.
+    """
+
+    page: Literal["compare", "manipulate"]
+    text: str
+    second: str | None = None
+    edits: tuple[Mapping[str, Any], ...] = ()
+    label: str = "Try it"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A table and how it is drawn.
+
+    Attributes:
+        kind: "bars" (label, value, and low and high of an interval), "lines" (x, value, low, high, series), "dots" (x,
+            value, label, series), "heads" (layer, head, value), or "table" (as it stands).
+        frame: The rows.
+        caption: What is seen, in one sentence; the alternative text, too.
+        axes: The titles of x and y.
+        level: A value that a line marks: chance, or no change.
+    """
+
+    kind: Literal["bars", "lines", "dots", "heads", "table"]
+    frame: pd.DataFrame
+    caption: str
+    axes: tuple[str, str] = ("", "")
+    level: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a story.
+
+    Attributes:
+        title: A few words.
+        text: Markdown, with the numbers written in from the record.
+        figure: What is shown.
+        tries: What it opens.
+    """
+
+    title: str
+    text: str
+    figure: Figure | None = None
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True)
+class Closing:
+    """The end of a story: what was found, what was not, and how sure one is. Markdown, one line each."""
+
+    found: tuple[str, ...]
+    not_found: tuple[str, ...]
+    sure: tuple[str, ...] = field(default=())
+
+
+class Study(Protocol):
+    """The file of a case study."""
+
+    NAME: str
+    TITLE: str
+    QUESTION: str
+    MODEL: str
+
+    def study(self, lab: Lab, *, seed: int = 0) -> dict[str, Any]:
+        """The figures, in plain types; tells `attnlab_core.progress.watching` how far it is."""
+        ...
+
+    def story(self, record: Record) -> tuple[list[Step], Closing]:
+        """The steps and the end, from a record that `run` made."""
+        ...
+
+
+@cache
+def studies() -> dict[str, Any]:
+    """The case studies by name: the modules here that tell a story."""
+    import case_studies
+
+    names = [m.name for m in pkgutil.iter_modules(case_studies.__path__) if not m.name.startswith("_")]
+    found = [importlib.import_module(f"case_studies.{name}") for name in sorted(names)]
+    return {module.NAME: module for module in found if hasattr(module, "story")}
+
+
+def find(name: str) -> Any:
+    """A study by its name; raises `UnknownName`."""
+    if name not in studies():
+        raise UnknownName(name, list(studies()), "case study")
+    return studies()[name]
+
+
+def run(name: str, lab: Lab, *, seed: int = 0) -> dict[str, Any]:
+    """Make a study's record: what was asked of which model in which revision, when, and the figures.
+
+    Raises:
+        BadInput: the model is for another task than the study's.
+    """
+    module = find(name)
+    return {
+        "schema": "attentionlab.study",
+        "schema_version": SCHEMA,
+        "study": name,
+        "question": module.QUESTION,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {part: version(part) for part in ("torch", "transformers")}
+        | {"python": platform.python_version()},
+        "model": lab.summary(),
+        "seed": seed,
+        "figures": module.study(lab, seed=seed),
+    }
+
+
+def recorded(name: str) -> dict[str, Any] | None:
+    """The record that comes with a study, made by `python -m case_studies NAME --record`; None where there is none."""
+    try:
+        said = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return said if said.get("schema_version") == SCHEMA else None
+
+
+def keep(record: Record) -> Path:
+    """Store a record as the one that comes with its study."""
+    RECORDED.mkdir(exist_ok=True)
+    file = RECORDED / f"{record['study']}.json"
+    file.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return file
+
+
+def needs(lab: Lab, task: str, why: str) -> None:
+    """Refuse a model for another task."""
+    if lab.task != task:
+        raise BadInput(f"This study needs a model for {task}, not for {lab.task}: {why}")
+
+
+def interval(values: Sequence[float], *, draws: int = 2000, seed: int = 0) -> dict[str, float | int]:
+    """The mean of values with its bootstrap 95 % interval (percentiles of resampled means; Efron, 1979).
+
+    Returns:
+        mean, low, high, n.
+    """
+    import numpy as np
+
+    table = np.asarray(values, dtype=float)
+    if not len(table):
+        return {"mean": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
+    rng = np.random.default_rng(seed)
+    means = table[rng.integers(0, len(table), (draws, len(table)))].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return {"mean": float(table.mean()), "low": float(low), "high": float(high), "n": len(table)}
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """P-values corrected for trying many (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    order = sorted(range(len(p)), key=lambda k: p[k])
+    found, worst = [0.0] * len(p), 0.0
+    for rank, k in enumerate(order):
+        worst = max(worst, min(1.0, (len(p) - rank) * p[k]))
+        found[k] = worst
+    return found
