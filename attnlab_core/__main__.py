@@ -1,4 +1,4 @@
-"""The command line: `python -m attnlab_core list | run | attribute | suggest | optimise | generate`.
+"""The command line: `python -m attnlab_core list | run | attribute | suggest | optimise | generate | judge | fit`.
 
 Bad input ends with status 2 and one line on standard error.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from attnlab_core import _shown
 from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
 
 if TYPE_CHECKING:
@@ -118,6 +119,55 @@ def generate(args: argparse.Namespace) -> dict[str, Any]:
     return said | ({"before": write(found.plain, **options).to_json()} if found.edits else {})
 
 
+def judge(args: argparse.Namespace) -> dict[str, Any]:
+    """How plausible the edited attention is for the model, beside its own of the same text."""
+    from attnlab_core import plausibility
+    from attnlab_core.record import header
+
+    found = _edited(args)
+    known = plausibility.reference(found.lab)
+    if known is None:
+        raise BadInput(
+            f"Nothing is known of what is usual for {args.model}: fit a reference first, with "
+            f"python -m attnlab_core fit --model {args.model} --texts FILE."
+        )
+    plain = found.plain if found.edits else None
+    return header(found) | {
+        "plausibility": known.judge(found, plain).to_json(),
+        "reference": {"corpus": known.corpus, "texts": known.texts, "held_back": known.held_back},
+    }
+
+
+def fit(args: argparse.Namespace) -> dict[str, Any]:
+    """Learn what a model's own attention looks like, from a file with a text a line, and keep it."""
+    from pathlib import Path
+
+    from attnlab_core import plausibility
+    from attnlab_core.models import load
+    from attnlab_core.progress import watching
+    from attnlab_core.prompt import Prompt
+
+    try:
+        lines = Path(args.texts).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{args.texts} cannot be read as text: {error}") from error
+    lab = load(args.model, revision=args.revision, device=args.device)
+    texts = [Prompt(*line.split("\t", 1)) for line in lines if line.strip()]
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done} of {total} texts", end="\n" if done == total else "", file=sys.stderr)
+
+    with watching(show):
+        found = plausibility.fit(lab, texts, corpus=args.corpus or f"texts of {Path(args.texts).name}")
+    if args.out:
+        file = Path(args.out)
+        found.save(file)
+    else:
+        file = plausibility.keep(found)
+    return {"file": str(file), "texts": found.texts, "held_back": found.held_back, "corpus": found.corpus}
+
+
 def _target(args: argparse.Namespace) -> Target:
     from attnlab_core.targets import Target
 
@@ -187,61 +237,6 @@ _TASKS = {
 }
 
 
-def _show_list(said: Mapping[str, Any]) -> str:
-    lines = []
-    for kind, entries in said.items():
-        if entries:
-            lines.append(f"{kind}:")
-            lines += [f"  {entry['name']:<22} {entry['summary']}" for entry in entries]
-    return "\n".join(lines)
-
-
-def _show_run(said: Mapping[str, Any]) -> str:
-    if "before" not in said:
-        return _bars(said["probabilities"])
-    sides = (("without edits", said["before"]), (f"with edits ({said['edited_calls']} calls)", said["after"]))
-    return "\n".join(f"{name}: {side['prediction']}\n{_bars(side['probabilities'])}" for name, side in sides)
-
-
-def _bars(probabilities: Mapping[str, float]) -> str:
-    return "\n".join(f"  {p:6.1%}  {answer}" for answer, p in probabilities.items())
-
-
-def _show_attributions(said: Mapping[str, Any]) -> str:
-    lines = [f"target: {said['target']}"]
-    texts = [token["text"] for token in said["tokens"]]
-    for one in said["attributions"]:
-        scores = "  ".join(f"{text} {score:+.3f}" for text, score in zip(texts, one["scores"], strict=False))
-        lines += ["", f"{one['label']} ({one['seconds']:.2f} s)", f"  {scores}", f"  {one['aggregation']}"]
-        lines += [f"  Note: {note}" for note in one["notes"]]
-    return "\n".join(lines)
-
-
-def _show_suggestions(said: Mapping[str, Any]) -> str:
-    rows = [
-        f"{one['predicted']:+9.4f} {one['real']:+9.4f}  {json.dumps(one['edit'], ensure_ascii=False)}"
-        for one in said["suggestions"]
-    ]
-    return "\n".join([f"target: {said['target']}", "predicted      real  edit", *rows])
-
-
-def _show_search(said: Mapping[str, Any]) -> str:
-    figures = said["figures"]
-    sides = "\n".join(f"{name}:\n{_bars(said[name])}" for name in ("before", "after"))
-    return (
-        f"target: {said['target']}\n{sides}\nstopped: {said['stopped']}\n"
-        f"changed: {figures['cells']} cells in {figures['heads']} heads; on average {figures['minimality']:.1%} of a row "
-        f"moved\nThe edit is in the output of --json."
-    )
-
-
-def _show_generation(said: Mapping[str, Any]) -> str:
-    text = said["prompt"]["text"]
-    if "before" not in said:
-        return text + said["text"]
-    return f"without edits: {text}{said['before']['text']}\nwith edits: {text}{said['text']}"
-
-
 class _Parser(argparse.ArgumentParser):
     """One line for a wrong call, as for every other bad input."""
 
@@ -251,7 +246,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
-    commands = parser.add_subparsers(required=True, metavar="{list,run,attribute,suggest,optimise,generate}")
+    commands = parser.add_subparsers(
+        required=True, metavar="{list,run,attribute,suggest,optimise,generate,judge,fit}"
+    )
 
     def add(command: Any, show: Any) -> argparse.ArgumentParser:
         made = commands.add_parser(
@@ -261,17 +258,17 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--json", action="store_true", help="print one JSON object")
         return made
 
-    add(listing, _show_list)
-    _asks(add(run, _show_run))
-    one = add(attribute, _show_attributions)
+    add(listing, _shown.listing)
+    _asks(add(run, _shown.run))
+    one = add(attribute, _shown.attributions)
     one.add_argument(
         "--method", action="append", metavar="NAME", help="a method's name, or all; may be repeated"
     )
     one.add_argument("--param", action="append", default=[], metavar="METHOD.KNOB=VALUE", help="turn a knob")
-    two = add(suggest, _show_suggestions)
+    two = add(suggest, _shown.suggestions)
     two.add_argument("--of", choices=("cells", "heads"), default="cells")
     two.add_argument("--most", type=int, default=10, metavar="N", help="how many")
-    three = add(optimise, _show_search)
+    three = add(optimise, _shown.search)
     three.add_argument(
         "--plausibility", type=float, default=0.0, metavar="LAMBDA", help="what implausibility counts"
     )
@@ -289,23 +286,35 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--rather-than", metavar="Y", help="X rather than Y")
         command.add_argument("--mask", type=int, default=0, metavar="N", help="which mask, from 0")
-    four = add(generate, _show_generation)
+    four = add(generate, _shown.generation)
     _asks(four)
     four.add_argument("--tokens", type=int, default=20)
     four.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
     four.add_argument("--seed", type=int, default=0)
+    _asks(add(judge, _shown.judgement))
+    five = add(fit, _shown.fit)
+    _loads(five)
+    five.add_argument(
+        "--texts", required=True, metavar="FILE", help="a text a line; of pairs both texts, a tab between"
+    )
+    five.add_argument("--corpus", metavar="WORDS", help="what the texts are")
+    five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
     return parser
 
 
-def _asks(command: argparse.ArgumentParser) -> None:
+def _loads(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder")
+    command.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
+    command.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
+
+
+def _asks(command: argparse.ArgumentParser) -> None:
+    _loads(command)
     command.add_argument("--text", required=True, metavar="T")
     command.add_argument("--second", metavar="S", help="the second text of a pair: a context, a hypothesis")
     command.add_argument(
         "--edit", action="append", default=[], metavar="JSON", help="an edit; may be repeated"
     )
-    command.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
-    command.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
 
 
 if __name__ == "__main__":

@@ -226,3 +226,25 @@ def test_the_module_runs_as_a_program(model: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1  # the model was loaded, and nothing else was said
     assert "elephant" in done.stderr
+
+
+def test_a_pattern_is_judged(ask):
+    said = ask("judge", "--model", "sst2", "--text", TEXT, "--edit", '{"op": "invert"}')
+    assert said["plausibility"]["words"] == "outside anything seen"
+    assert said["reference"]["held_back"] > 1000
+    plain = ask("judge", "--model", "sst2", "--text", TEXT)["plausibility"]
+    assert plain["distance"] is None
+    assert plain["percentile"] < 99
+
+
+def test_a_reference_is_fitted_from_a_file(ask, complaint, model, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert "fit a reference first" in complaint("judge", "--model", model, "--text", TEXT)
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(f"Line {n} of {n % 7} lines, all of them short." for n in range(160)))
+    said = ask("fit", "--model", model, "--texts", str(file))
+    assert said["held_back"] == 96
+    assert ask("judge", "--model", model, "--text", TEXT)["reference"]["corpus"] == "texts of texts.txt"
+    assert "cannot be read" in complaint("fit", "--model", model, "--texts", str(tmp_path / "none.txt"))
+    file.write_text("one line\n")
+    assert "both need 60" in complaint("fit", "--model", model, "--texts", str(file))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -30,6 +30,13 @@ TOOLS = (
     f"<style>{_TOOLS}{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}}</style>"
 )
 """Buttons of the cards show their icon only; their names are there for those who listen."""
+
+
+def use(label: str, edit: dict[str, Any], name: str, key: str) -> None:
+    """A button that puts an edit on top. A callback would not do: in a fragment it draws the fragment alone anew."""
+    if st.button(label, key=key, icon=":material/add:"):
+        stack.add(edit, name)
+        st.rerun()
 
 
 def show(lab: Lab, run: Run) -> None:

@@ -123,7 +123,7 @@ def in_words(
         least, heads = fewest.figures(), one_head.figures()["heads"]
         lines.append(
             f"Searching on with fewer and fewer cells, {_count(least['cells'], 'cell')} in "
-            f"{_count(least['heads'], 'head')} still turn the verdict, and so does {_count(heads, 'whole head')}. A smaller "
+            f"{_count(least['heads'], 'head')} still turn the verdict; so {'does' if heads == 1 else 'do'} {_count(heads, 'whole head')}. A smaller "
             "change may exist."
         )
     if control:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import gradients, panels, sentences, stack, state, waiting, widgets
+from pages.ui import cards, gradients, panels, sentences, state, waiting, widgets
 from pages.ui.workbench import Outcome
 
 if TYPE_CHECKING:
@@ -147,13 +147,7 @@ def _suggestions(found: list[Suggestion], now: Run, target: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key=f"help-{place}"):
             st.markdown(widgets.plain(sentences.of_edit(one.edit.to_json(), now.encoding)), width=320)
             st.markdown(f"predicted **{_points(one.predicted)}**, real **{_points(one.real)}**", width=300)
-            st.button(
-                "Use",
-                key=f"use.{place}",
-                on_click=stack.add,
-                args=(one.edit.to_json(),),
-                icon=":material/add:",
-            )
+            cards.use("Use", one.edit.to_json(), "", f"use.{place}")
     if found:
         widgets.small(
             f"Points of P({target}); cells are doubled or taken away, heads switched off, evened out or sharpened."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import carry_over, figures, gauge, gradients, stack, state, waiting, widgets
+from pages.ui import cards, carry_over, figures, gauge, gradients, state, waiting, widgets
 from pages.ui.workbench import Outcome
 
 if TYPE_CHECKING:
@@ -159,19 +159,16 @@ def _draw(name: str, found: Found) -> None:
         alt=f"P({search.target}) by the number of cells that are kept, the largest changes first",
     )  # fmt: skip
     with st.container(horizontal=True):
-        _button("Open as an edit", search, f"Found for “{search.target}”", "open-found")
+        cards.use("Open as an edit", search.edit.to_json(), f"Found for “{search.target}”", "open-found")
         label = f"Only the smallest part that carries {100 * SHARE:.0f} %"
-        _button(label, found.small, f"Found for “{search.target}”, smallest part", "open-small")
+        cards.use(
+            label, found.small.edit.to_json(), f"Found for “{search.target}”, smallest part", "open-small"
+        )
         if found.fewest is not None:
-            _button(
-                "The fewest cells", found.fewest, f"Found for “{search.target}”, fewest cells", "open-fewest"
-            )
+            edit = found.fewest.edit.to_json()
+            cards.use("The fewest cells", edit, f"Found for “{search.target}”, fewest cells", "open-fewest")
     if search.before.prompt.second is None:
         carry_over.show(name, search, found.fewest)
-
-
-def _button(label: str, search: Search, name: str, key: str) -> None:
-    st.button(label, on_click=stack.add, args=(search.edit.to_json(), name), key=key, icon=":material/add:")
 
 
 def _because(search: Search) -> str:
