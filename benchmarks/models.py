@@ -12,6 +12,7 @@ import argparse
 import csv
 import json
 import math
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -137,6 +138,12 @@ def measure_gpt2_mini(lab: al.Lab, data: Path) -> dict[str, Any]:
         found[f"pairs_{attractors}_attractors"] = {
             "pairs": len(right),
             "accuracy": round(sum(right) / len(right), 4),
+            "by_kind": {
+                kind: round(
+                    statistics.mean(ok for ok, item in zip(right, items, strict=True) if item.kind == kind), 3
+                )
+                for kind in sorted({item.kind for item in items})
+            },
         }
     found["colorless_green"] = colorless(lab, data / "agreement/generated.tab")
     return found

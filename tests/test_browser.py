@@ -216,6 +216,22 @@ def test_painting_by_mouse_and_keys_moves_the_verdict(address, visitor):
     assert verdict(again) == keyed
 
 
+def test_a_suggestion_and_a_search_are_taken_over_as_edits(address, visitor):
+    """Their buttons stand in parts of the page that are drawn by themselves; the rest of the page must follow."""
+    page = visitor(f"{address}manipulate?view=Gradient")
+    page.get_by_role("button", name="Find ten").click()
+    plain = verdict(page)
+    page.get_by_role("button", name="Use").first.click()
+    page.get_by_text("Edits (1)").wait_for()
+    helped = changed(page, plain)
+    page.get_by_role("tab", name="Optimise").click()
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="The fewest cells").click()
+    page.get_by_text("Edits (2)").wait_for()
+    changed(page, helped)
+    page.get_by_role("meter").first.wait_for()
+
+
 def test_a_figure_is_downloaded(address, visitor):
     page = visitor(f"{address}compare")
     page.get_by_role("heading", name="All scores").wait_for()
