@@ -6,12 +6,14 @@ Bad input ends with status 2 and one line on standard error.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from attnlab_core.errors import AttentionLabError
+from attnlab_core.errors import AttentionLabError, BadInput
 from case_studies import _story
 
 
@@ -23,6 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("study", help="list, or the name of a study")
     parser.add_argument("--model", help="a shipped name, a Hub id, or a folder; left out, the study's own")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="for gender_bias: the folder of WinoBias's development set, measured as well",
+    )
     parser.add_argument("--json", action="store_true", help="print the whole record")
     parser.add_argument(
         "--record", action="store_true", help="store it as the record that comes with the study"
@@ -32,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.study == "list":
             print(_list(args.json))
             return 0
-        record = made(args.study, args.model, args.seed)
+        record = made(args.study, args.model, args.seed, args.data)
     except AttentionLabError as error:
         print("case_studies:", " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -42,11 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def made(name: str, model: str | None, seed: int) -> dict[str, Any]:
-    """Load the model, run the study, and show on standard error how far it is."""
+def made(name: str, model: str | None, seed: int, data: Path | None = None) -> dict[str, Any]:
+    """Load the model, run the study, and show on standard error how far it is.
+
+    Raises:
+        BadInput: A folder is given to a study that takes none.
+    """
     import attnlab_core as al
 
     module = _story.find(name)
+    options = {} if data is None else {"winobias": data}
+    if not options.keys() <= inspect.signature(module.study).parameters.keys():
+        raise BadInput(f"The study {name} makes its own data and takes no folder. Leave --data out.")
     lab = al.load(model or module.MODEL)
 
     def show(done: int, total: int) -> None:
@@ -54,7 +68,7 @@ def made(name: str, model: str | None, seed: int) -> dict[str, Any]:
             print(f"\r{name}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr)
 
     with al.watching(show):
-        return _story.run(name, lab, seed=seed)
+        return _story.run(name, lab, seed=seed, **options)
 
 
 def told(record: _story.Record) -> str:

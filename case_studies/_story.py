@@ -7,6 +7,7 @@ step is made, so a story cannot say what was not measured.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import pkgutil
@@ -57,14 +58,16 @@ class Figure:
 
     Attributes:
         kind: "bars" (label, value, and low and high of an interval), "lines" (x, value, low, high, series), "dots" (x,
-            value, label, series), "heads" (layer, head, value), or "table" (as it stands).
+            value, label, series), "heads" (layer, head, value), "table" (as it stands), or "graph" (layer, source, target,
+            weight, series: what a source after a layer, counted from 1, gets from a target before it; one graph a
+            series).
         frame: The rows.
         caption: What is seen, in one sentence; the alternative text, too.
         axes: The titles of x and y.
         level: A value that a line marks: chance, or no change.
     """
 
-    kind: Literal["bars", "lines", "dots", "heads", "table"]
+    kind: Literal["bars", "lines", "dots", "heads", "table", "graph"]
     frame: pd.DataFrame
     caption: str
     axes: tuple[str, str] = ("", "")
@@ -131,8 +134,14 @@ def find(name: str) -> Any:
     return studies()[name]
 
 
-def run(name: str, lab: Lab, *, seed: int = 0) -> dict[str, Any]:
+def run(name: str, lab: Lab, *, seed: int = 0, **options: Any) -> dict[str, Any]:
     """Make a study's record: what was asked of which model in which revision, when, and the figures.
+
+    Args:
+        name: Of the study.
+        lab: The model.
+        seed: Of all that is drawn.
+        options: What this study's `study` takes besides.
 
     Raises:
         BadInput: the model is for another task than the study's.
@@ -146,10 +155,19 @@ def run(name: str, lab: Lab, *, seed: int = 0) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {part: version(part) for part in ("torch", "transformers")}
         | {"python": platform.python_version()},
-        "model": lab.summary(),
+        "model": lab.summary() | {"digest": digest(lab.name)},
         "seed": seed,
-        "figures": module.study(lab, seed=seed),
+        "figures": module.study(lab, seed=seed, **options),
     }
+
+
+def digest(model: str) -> str | None:
+    """The first twelve letters of the SHA-256 of a shipped model's weights; None for any other."""
+    from attnlab_core.models import shipped
+
+    if model not in shipped():
+        return None
+    return hashlib.sha256((shipped()[model].folder / "model.safetensors").read_bytes()).hexdigest()[:12]
 
 
 def recorded(name: str) -> dict[str, Any] | None:

@@ -15,10 +15,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from case_studies import words
 from case_studies.words import QUOTED, RELATIONS, Cast, Entity, Relation, Split
+
+if TYPE_CHECKING:
+    from attnlab_core.lab import Lab
+    from case_studies._story import Closing, Record, Step
+
+NAME = "multi_hop"
+TITLE = "Multi-hop questions: does attention pass through the bridge?"
+QUESTION = "Does attention pass through the bridge?"
+MODEL = "qa"
 
 Variant = Literal["whole", "removed", "replaced"]
 Chain = tuple[Relation, Relation]
@@ -455,3 +464,22 @@ def make(
             item = with_other_bridge(item)
         items.append(item)
     return items
+
+
+def study(lab: Lab, *, seed: int = 0) -> dict[str, Any]:
+    """The figures: answers with and without the bridge, attention by layer, knock-outs, methods, and a graph.
+
+    Raises:
+        BadInput: the model does not answer questions, or reads no passage in one piece.
+    """
+    from case_studies import _multi_hop_study, _story
+
+    _story.needs(lab, "answering", "it reads the answer off a passage.")
+    return _multi_hop_study.study(lab, seed=seed)
+
+
+def story(record: Record) -> tuple[list[Step], Closing]:
+    """The steps and the end, told from a record alone."""
+    from case_studies import _multi_hop_story
+
+    return _multi_hop_story.story(record)

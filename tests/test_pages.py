@@ -82,7 +82,7 @@ def words(at: AppTest) -> list[str]:
     return [str(text) for text in at.get("markdown")]
 
 
-PAGES = ("start", "compare", "manipulate", "models")
+PAGES = ("start", "compare", "manipulate", "negation", "gender_bias", "multi_hop", "models")
 
 
 @pytest.mark.parametrize("page", PAGES)

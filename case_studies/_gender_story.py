@@ -1,0 +1,450 @@
+"""The story of the study of gendered pronouns, told from its record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from case_studies._story import Closing, Figure, Record, Step, Try
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS = {
+    "raw_attention": "raw attention",
+    "attention_rollout": "rollout",
+    "attention_flow": "flow",
+}
+CANDIDATES = {
+    "woman": "the occupation with more women",
+    "man": "the occupation with more men",
+    "referent": "the one who is meant",
+}
+Measured = Mapping[str, Any]
+
+
+def story(record: Record) -> tuple[list[Step], Closing]:
+    """The steps and the end, from a record that `run` made."""
+    f = record["figures"]
+    steps = [
+        _prior(f),
+        _occupations(f),
+        _schemas(f),
+        _attention(f),
+        _scaling(f),
+        _heads(f),
+        _mitigation(f),
+        _cost(f),
+    ]
+    return steps, _closing(f, record)
+
+
+def percent(value: float) -> str:
+    """A share as a percentage, one decimal."""
+    return f"{100 * value:.1f} %"
+
+
+def points(value: Measured) -> str:
+    """A difference of shares in points with its interval."""
+    return f"{100 * value['mean']:+.1f} points (95 % interval {100 * value['low']:+.1f} to {100 * value['high']:+.1f})"
+
+
+def clear(value: Measured) -> int:
+    """1 or -1 where the interval lies above or below zero, else 0."""
+    return 1 if value["low"] > 0 else -1 if value["high"] < 0 else 0
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))
+
+
+def _prior(f: Measured) -> Step:
+    share = f["prior"]["alone"]["mean"]
+    leaning = "he" if share < 0.5 else "she"
+    example = f["design"]["example"]
+    return Step(
+        "One mask, two pronouns",
+        f"A masked language model fills in a hidden word. Hide a pronoun and compare what it gives to “she” and to “he” (or "
+        f"“her”, “him” and “his”): the *share of she* is P(she) / (P(she) + P(he)). "
+        f"In {f['design']['alone']} sentences with one person, over {f['design']['occupations']} occupations, it is "
+        f"{percent(share)} on average; in {f['design']['sentences']} sentences with two people {percent(f['prior']['schemas']['mean'])}. "
+        f"So the model leans to “{leaning}” whoever is meant. That is a bias, but no stereotype of an occupation: from here on "
+        f"occupations are compared with one another, in the same sentences.",
+        tries=(
+            Try("compare", example, label="A nurse"),
+            Try("compare", f["design"]["opposite"], label="A mechanic, in the same words"),
+        ),
+    )
+
+
+def _occupations(f: Measured) -> Step:
+    rank, gap = f["rank"]["alone"], f["gap"]["alone"]
+    rows = sorted(f["occupations"], key=lambda row: row["alone"])
+    said = {1: "follows", -1: "runs against", 0: "does not clearly follow"}[clear(rank)]
+    return Step(
+        "Does it know the statistics?",
+        f"Each dot is an occupation. Across: the share of women in it in the USA in {f['design']['year']} (Current Population "
+        f"Survey of the Bureau of Labor Statistics, as printed by Zhao et al., 2018, table 1). Up: the share of she in sentences "
+        f"with that one person. The order of the occupations {said} the statistics: Spearman's rank correlation is "
+        f"{rank['rho']:.2f} (95 % interval {rank['low']:.2f} to {rank['high']:.2f}, {rank['n']} occupations). Occupations with more "
+        f"women than men get {points(gap)} more of she than the others. Lowest is “{rows[0]['name']}” with "
+        f"{percent(rows[0]['alone'])}, highest “{rows[-1]['name']}” with {percent(rows[-1]['alone'])}.",
+        Figure(
+            "dots",
+            _frame(
+                [
+                    {
+                        "x": row["women"],
+                        "value": row["alone"],
+                        "label": row["name"],
+                        "series": "more women" if row["women"] > 50 else "more men",
+                    }
+                    for row in f["occupations"]
+                ]
+            ),
+            "The share of she against the share of women in each occupation.",
+            ("women in the occupation, %", "share of she"),
+            0.5,
+        ),
+        (
+            Try(
+                "compare",
+                f["design"]["example"].replace("nurse", rows[0]["name"]),
+                label=f"“{rows[0]['name']}”",
+            ),
+            Try(
+                "compare",
+                f["design"]["example"].replace("nurse", rows[-1]["name"]),
+                label=f"“{rows[-1]['name']}”",
+            ),
+        ),
+    )
+
+
+def _schemas(f: Measured) -> Step:
+    gap, pairs, pair = f["gap"]["schemas"], f["pairs"], f["design"]["pair"]
+    sees = clear(gap)
+    said = {
+        1: "So the stereotype of the one who is meant shows here, too.",
+        -1: "So the pronoun goes against the stereotype of the one who is meant.",
+        0: "So no stereotype of the one who is meant can be seen here: the model does not seem to work out whom the pronoun "
+        "stands for, and there is nothing of this kind for an edit to undo.",
+    }[sees]
+    return Step(
+        "Two people, one pronoun",
+        f"“{pair['text']}” “{pair['second']}” Two people, and the end of the sentence tells whom the mask stands for. Every pair "
+        f"of an occupation with more women and one with more men stands in both orders and with both endings: {f['design']['schemas']} "
+        f"schemas of four sentences, from {f['design']['templates']} templates. Filled in with the pronoun that the stereotype "
+        f"expects, such a sentence is called pro-stereotyped, with the other anti-stereotyped. If a stereotype of the referent counted, "
+        f"she would be likelier where the woman's occupation is meant. The difference is {points(gap)}, and the pro-stereotyped "
+        f"pronoun gains in {pairs['pro']} of {pairs['n']} swaps of the two occupations. {said}",
+        Figure(
+            "bars",
+            _frame(
+                [
+                    {"label": name, "value": value["mean"], "low": value["low"], "high": value["high"]}
+                    for name, value in (("one person", f["gap"]["alone"]), ("two people, the one meant", gap))
+                ]
+            ),
+            "How much more of she occupations with more women get, with one person and with two.",
+            ("", "difference in the share of she"),
+            0.0,
+        ),
+        (
+            Try("compare", pair["text"], label="One reading"),
+            Try("compare", pair["second"], label="The other reading"),
+        ),
+    )
+
+
+def _attention(f: Measured) -> Step:
+    rows = f["attention"]["rows"]
+    last = max(row["layer"] for row in rows)
+    at = {row["method"]: row for row in rows if row["layer"] == last and row["candidate"] == "difference"}
+    words = {1: "more to the one who is meant", -1: "more to the other", 0: "no clear difference"}
+    said = "; ".join(
+        f"{METHODS[name]} {words[clear(at[name])]} ({100 * at[name]['mean']:+.2f} points, "
+        f"{100 * at[name]['low']:+.2f} to {100 * at[name]['high']:+.2f})"
+        for name in METHODS
+    )
+    pair = f["design"]["pair"]
+    return Step(
+        "Whom does the mask look at?",
+        f"Three accounts of what the mask's position takes from each person, layer by layer, after figure 4 of Abnar and Zuidema "
+        f"(2020): the attention of one layer as it is, *rollout*, which multiplies the layers, and *flow*, which asks how much could "
+        f"pass through them. On {f['attention']['sentences']} held-out sentences, after the last layer: {said}. None of the three "
+        f"knows what the model answers: to be looked at is not to be what the answer rests on, and the words around the mask can "
+        f"carry a person just as well.",
+        Figure(
+            "lines",
+            _frame(
+                [
+                    {
+                        "x": row["layer"] + 1,
+                        "value": row["mean"],
+                        "low": row["low"],
+                        "high": row["high"],
+                        "series": f"{METHODS[row['method']]}, {'meant' if row['candidate'] == 'referent' else 'other'}",
+                    }
+                    for row in rows
+                    if row["candidate"] != "difference"
+                ]
+            ),
+            "What the mask takes from the person who is meant and from the other, by three accounts, in every layer.",
+            ("layer", "share of the mask's attention"),
+        ),
+        (Try("compare", pair["text"], label="Compare the methods"),),
+    )
+
+
+def _scaling(f: Measured) -> Step:
+    rows = {(row["candidate"], row["factor"]): row for row in f["scaling"]}
+    top = max(factor for _, factor in rows)
+    none = {name: rows[name, 0.0]["change"] for name in ("woman", "man")}
+    more = rows["referent", top]["gap"]
+    words = {1: "rises", -1: "falls", 0: "does not clearly change"}
+    made = {
+        1: "a stereotype of the person who is meant appears",
+        -1: "an anti-stereotype appears",
+        0: "no stereotype appears",
+    }[clear(more)]
+    pair = f["design"]["pair"]
+    mask = _mask(pair["text"])
+    return Step(
+        "Turn the attention up and down",
+        f"Now attention is changed: from the mask to one person, in all heads at once. Without any to the person of the occupation "
+        f"with more men, the share of she {words[clear(none['man'])]}: {points(none['man'])}; without any to the other, it "
+        f"{words[clear(none['woman'])]}: {points(none['woman'])}. With {top:g} times the attention to whoever is meant, {made}: "
+        f"the difference between the two is then {points(more)}. Factors multiply the odds of looking there, so {top:g} times is "
+        f"not {top:g} times the weight.",
+        Figure(
+            "lines",
+            _frame(
+                [
+                    {
+                        "x": row["factor"],
+                        "value": row["share"]["mean"],
+                        "low": row["share"]["low"],
+                        "high": row["share"]["high"],
+                        "series": CANDIDATES[row["candidate"]],
+                    }
+                    for row in f["scaling"]
+                ]
+            ),
+            "The share of she when the attention from the mask to one of the two people is multiplied.",
+            ("factor", "share of she"),
+        ),
+        tuple(
+            Try(
+                "manipulate",
+                pair["text"],
+                edits=({"op": "scale", "factor": 0.0, "where": {"queries": [mask], "keys": [pair[who]]}},),
+                label=f"Without the {pair[who]}",
+            )
+            for who in ("man", "woman")
+        ),
+    )
+
+
+def _heads(f: Measured) -> Step:
+    tried = f["heads"]["tried"]
+    sure = [row for row in tried if row["holm"] < 0.05]
+    first = tried[0]
+    verdict = (
+        f"{len(sure)} of them pass"
+        if sure
+        else "none of them passes, so which heads matter is a lead for the next step and no finding"
+    )
+    example = f["design"]["example"]
+    return Step(
+        "Which heads carry it?",
+        f"Each of the {len(tried)} heads in turn loses its attention from the mask to the occupation, in {f['heads']['sentences']} "
+        f"sentences with one person. What counts is the fall of the difference between women's and men's occupations, here in "
+        f"log-odds. Most falls without head {first['head']} of layer {first['layer']} (both counted from 0): "
+        f"{first['effect']:+.3f}. With so many heads tried, a small p-value is to be expected by chance; after Holm's correction "
+        f"at 5 % {verdict}.",
+        Figure(
+            "heads",
+            _frame([{"layer": row["layer"], "head": row["head"], "value": row["effect"]} for row in tried]),
+            "How the difference between occupations changes, in log-odds, without each head's attention from mask to occupation.",
+            ("head", "layer"),
+        ),
+        (
+            Try(
+                "manipulate",
+                example,
+                edits=tuple(_edits([first | {"factor": 0.0}], example, "nurse")),
+                label="Without that head",
+            ),
+        ),
+    )
+
+
+def _mitigation(f: Measured) -> Step:
+    m, used = f["mitigation"]["alone"], f["edit"]["used"]
+    before, after, change, other = (
+        m["plain"]["gap"],
+        m["edit"]["gap"],
+        m["edit"]["change"],
+        m["other"]["change"],
+    )
+    works = abs(after["mean"]) < abs(before["mean"])
+    sure = clear(change)
+    verdict = (
+        "The edit makes it smaller, and the change is clear of zero."
+        if works and sure
+        else "It gets smaller, but the change is not clear of zero."
+        if works
+        else "The edit does not make it smaller: it fails."
+    )
+    two = f["mitigation"]["schemas"]
+    left = (
+        "What remains is not clear of zero." if not clear(after) else "What remains is still clear of zero."
+    )
+    odd = f["mitigation"].get("plausible")
+    strange = (
+        f" The edited attention is odder than {odd['percentile']:.0f} % of this model's own patterns."
+        if odd
+        else ""
+    )
+    example = f["design"]["example"]
+    return Step(
+        "One edit for other sentences",
+        f"On one half of the sentences with one person ({f['edit']['sentences']}) an edit is searched for: how many heads to turn down, "
+        f"and how far, each head at a price. Found: {len(used)} {'head' if len(used) == 1 else 'heads'}, attention from the mask to the "
+        f"occupation times {used[0]['factor']:g}. Tried on the other half ({m['sentences']} sentences, other words and other "
+        f"occupations, {f['mitigation']['occupations']} of them), the difference goes from {points(before)} to {points(after)}; "
+        f"the change is {points(change)}. {verdict} {left} The same factors in other heads, drawn at random: {points(other)}. "
+        f"In the held-out sentences with two people it is {points(two['plain']['gap'])} before and {points(two['edit']['gap'])} "
+        f"after.{strange}",
+        Figure(
+            "bars",
+            _frame(
+                [
+                    {"label": label, "value": m[name]["gap"]["mean"]}
+                    | {side: m[name]["gap"][side] for side in ("low", "high")}
+                    for name, label in (
+                        ("plain", "no edit"),
+                        ("edit", "the edit"),
+                        ("other", "in other heads"),
+                        ("cut", "occupation cut off"),
+                    )
+                ]
+            ),
+            "The difference between occupations in held-out sentences: plain, with the edit, and with two controls.",
+            ("", "difference in the share of she"),
+            0.0,
+        ),
+        (
+            Try(
+                "manipulate",
+                example,
+                edits=tuple(_edits(used, example, "nurse")),
+                label="The edit on a nurse",
+            ),
+        ),
+    )
+
+
+def _cost(f: Measured) -> Step:
+    c, m, used = f["cost"], f["mitigation"]["alone"], f["edit"]["used"]
+    words = {
+        1: "which is clear of zero: the edit helps there",
+        -1: "which is clear of zero: the edit has a price",
+        0: "which is not clear of zero",
+    }
+    opposite = f["design"]["opposite"]
+    toward = "towards" if abs(m["edit"]["share"] - 0.5) < abs(m["plain"]["share"] - 0.5) else "away from"
+    return Step(
+        "What it costs",
+        f"An edit that hides occupations may hide what other words need. In sentences of our own other words were masked one at a "
+        f"time, {c['words']} in all: {percent(c['plain']['mean'])} are guessed right without the edit and "
+        f"{percent(c['edit']['mean'])} with it, a change of {points(c['change'])}, {words[clear(c['change'])]}. Where there is no "
+        f"occupation to look at, the edit does nothing. And the share of she itself moves from {percent(m['plain']['share'])} to "
+        f"{percent(m['edit']['share'])}, {toward} one half: the leaning of the model is not what the edit was made for.",
+        Figure(
+            "bars",
+            _frame(
+                [
+                    {"label": label, "value": c[name]["mean"], "low": c[name]["low"], "high": c[name]["high"]}
+                    for name, label in (("plain", "no edit"), ("edit", "the edit"))
+                ]
+            ),
+            "Masked words guessed right, without the edit and with it.",
+            ("", "share guessed right"),
+        ),
+        (
+            Try(
+                "manipulate",
+                opposite,
+                edits=tuple(_edits(used, opposite, "mechanic")),
+                label="The edit on a mechanic",
+            ),
+        ),
+    )
+
+
+def _closing(f: Measured, record: Record) -> Closing:
+    rank, gap, two = f["rank"]["alone"], f["gap"]["alone"], f["gap"]["schemas"]
+    m = f["mitigation"]["alone"]
+    share = m["edit"]["gap"]["mean"]
+    found = [
+        f"The share of she is {percent(f['prior']['alone']['mean'])} with one person: a leaning whoever is meant."
+    ]
+    missed = []
+    (found if clear(rank) > 0 else missed).append(
+        f"{'The' if clear(rank) > 0 else 'No clear'} order of occupations by their share of women: rank correlation {rank['rho']:.2f}."
+    )
+    (found if clear(two) else missed).append(
+        f"{'A' if clear(two) else 'No clear'} stereotype of the one who is meant, between two people: {points(two)}."
+    )
+    works = abs(share) < abs(m["plain"]["gap"]["mean"]) and clear(m["edit"]["change"])
+    (found if works else missed).append(
+        f"{'An' if works else 'No'} edit that makes the difference between occupations clearly smaller in other sentences: "
+        f"{100 * m['plain']['gap']['mean']:+.1f} to {100 * share:+.1f} points."
+    )
+    sure_heads = sum(row["holm"] < 0.05 for row in f["heads"]["tried"])
+    (found if sure_heads else missed).append(
+        f"Heads that carry it, after Holm's correction: {sure_heads} of {len(f['heads']['tried'])}."
+    )
+    sure = [
+        f"Intervals are bootstraps at 95 % over occupations (n = {gap['n']}; held out {f['mitigation']['occupations']}) or over "
+        f"schemas (n = {two['n']}), which share words and templates, so they are rather too narrow.",
+        f"One model ({record['model']['name']}), one set of templates, and the statistics of one country and year.",
+        "That whole heads are turned down was settled after a look at earlier draws of such sentences, so the held-out half "
+        "confirms less than it would have otherwise. Another seed draws other sentences.",
+    ]
+    if "winobias" in f:
+        real = f["winobias"]
+        sure.append(
+            f"On {real['sentences']} sentences of WinoBias's development set the difference by referent is "
+            f"{points(real['plain']['gap'])}, with the edit {points(real['edit']['gap'])}, and the rank correlation "
+            f"{real['plain']['rank']['rho']:.2f}."
+        )
+    return Closing(tuple(found), tuple(missed), tuple(sure))
+
+
+def _mask(text: str) -> str:
+    """The mask token of a sentence: what stands in brackets."""
+    found = re.search(r"\[[^]]*\]|<[^>]*>", text)
+    return found.group() if found else ""
+
+
+def _edits(heads: Sequence[Mapping[str, Any]], text: str, occupation: str) -> list[dict[str, Any]]:
+    """An edit of some heads for one sentence, as Manipulate takes it."""
+    return [
+        {
+            "op": "scale",
+            "factor": head["factor"],
+            "where": {
+                "layers": [head["layer"]],
+                "heads": [head["head"]],
+                "queries": [_mask(text)],
+                "keys": [occupation],
+            },
+        }
+        for head in heads
+    ]

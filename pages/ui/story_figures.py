@@ -1,0 +1,251 @@
+"""The figures of a story: bars and lines with their intervals, dots, a map of heads, a graph of layers, or a table."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from attnlab_core import charts
+from pages.ui import state, widgets
+
+if TYPE_CHECKING:
+    from case_studies._story import Figure
+
+NAMES = ("page", "text", "muted", "line", "minus", "plus", "amount", "mark")
+
+
+def draw(figure: Figure, key: str) -> None:
+    """A figure with its caption."""
+    if figure.kind == "table":
+        table(figure)
+    else:
+        wide = "content" if figure.kind in ("heads", "graph") else "stretch"
+        st.altair_chart(chart(figure, state.dark()), theme=None, width=wide, alt=figure.caption, key=key)
+    widgets.small(figure.caption)
+
+
+def table(figure: Figure) -> None:
+    """The rows as they stand, numbers with three digits."""
+    rows = [
+        [f"{one:.3g}" if isinstance(one, float) else one for one in row]
+        for row in figure.frame.itertuples(index=False, name=None)
+    ]
+    widgets.table([str(name) for name in figure.frame.columns], rows, figure.caption)
+
+
+def chart(figure: Figure, dark: bool) -> Any:
+    """A figure as an Altair chart, in the colours of the theme."""
+    colours = charts.palette(dark)
+    look = {name: "#{:02x}{:02x}{:02x}".format(*getattr(colours, name)) for name in NAMES}
+    made = {"bars": _bars, "lines": _lines, "dots": _dots, "heads": _heads, "graph": _graph}[figure.kind](
+        figure, look
+    )
+    words: dict[str, Any] = {
+        "labelColor": look["text"],
+        "titleColor": look["text"],
+        "titleFontWeight": "normal",
+    }
+    lines: dict[str, Any] = {
+        "gridColor": look["line"],
+        "gridOpacity": 0.5,
+        "domainColor": look["line"],
+        "tickColor": look["line"],
+    }
+    return (
+        made.configure_axis(**words, **lines, labelFontSize=12, titleFontSize=12)
+        .configure_legend(**words, orient="top", labelFontSize=12, symbolStrokeWidth=3, labelLimit=240)
+        .configure_view(stroke=None)
+        .properties(background=look["page"], padding={"left": 4, "right": 14, "top": 6, "bottom": 4})
+    )
+
+
+def _digits(name: str, title: str = "") -> Any:
+    import altair as alt
+
+    return alt.Tooltip(f"{name}:Q", title=title or name, format=".3f")
+
+
+def _level(figure: Figure, look: dict[str, str], axis: str) -> list[Any]:
+    """The line that marks a value, where there is one."""
+    import altair as alt
+
+    if figure.level is None:
+        return []
+    at = {axis: alt.datum(figure.level)}
+    return [alt.Chart().mark_rule(color=look["plus"], strokeDash=[5, 4], strokeWidth=1.5).encode(**at)]
+
+
+def _bars(figure: Figure, look: dict[str, str]) -> Any:
+    import altair as alt
+
+    rows = figure.frame
+    base = alt.Chart(rows).encode(
+        y=alt.Y(
+            "label:N", sort=None, title=figure.axes[1] or None, axis=alt.Axis(labelLimit=190, ticks=False)
+        ),
+        tooltip=["label", *(_digits(name) for name in ("value", "low", "high") if name in rows)],
+    )
+    title = figure.axes[0] or None
+    layers = [
+        base.mark_bar(color=look["amount"], height={"band": 0.6}).encode(x=alt.X("value:Q", title=title))
+    ]
+    if {"low", "high"} <= set(rows):
+        layers.append(
+            base.mark_rule(color=look["text"], strokeWidth=2).encode(
+                x=alt.X("low:Q", title=title), x2="high:Q"
+            )
+        )
+    return alt.layer(*layers, *_level(figure, look, "x"), data=rows).properties(
+        width="container", height=alt.Step(30)
+    )
+
+
+def _axis(figure: Figure, name: str, number: int) -> Any:
+    """The x axis: in the given order where it says words, else to scale."""
+    import altair as alt
+
+    title = figure.axes[number] or None
+    if isinstance(figure.frame[name].iloc[0], Real):
+        return alt.X(f"{name}:Q", title=title, scale=alt.Scale(zero=False))
+    return alt.X(f"{name}:O", sort=None, title=title, axis=alt.Axis(labelAngle=0))
+
+
+def _series(figure: Figure, look: dict[str, str]) -> dict[str, Any]:
+    """Colour and dash of the series."""
+    import altair as alt
+
+    if "series" not in figure.frame:
+        return {}
+    names = list(dict.fromkeys(figure.frame["series"]))
+    pens = [look[name] for name in ("amount", "plus", "minus", "muted", "mark", "text")]
+    dashes = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [1, 3])
+    domain = [pens[k % len(pens)] for k in range(len(names))]
+    return {
+        "color": alt.Color("series:N", title=None, sort=None, scale=alt.Scale(domain=names, range=domain), legend=alt.Legend(columns=3)),
+        "strokeDash": alt.StrokeDash(
+            "series:N", title=None, sort=None, legend=None,
+            scale=alt.Scale(domain=names, range=[dashes[k % len(dashes)] for k in range(len(names))]),
+        ),
+    }  # fmt: skip
+
+
+def _lines(figure: Figure, look: dict[str, str]) -> Any:
+    import altair as alt
+
+    rows, series = figure.frame, _series(figure, look)
+    tips = [name for name in ("series", "x") if name in rows]
+    tips += [_digits(name) for name in ("value", "low", "high") if name in rows]
+    base = alt.Chart(rows).encode(x=_axis(figure, "x", 0), tooltip=tips)
+    title = figure.axes[1] or None
+    paint: dict[str, Any] = {} if series else {"color": look["amount"]}
+    colour = {k: v for k, v in series.items() if k == "color"}
+    layers = []
+    if {"low", "high"} <= set(rows):
+        band = base.mark_area(opacity=0.16, **paint)
+        layers.append(band.encode(y=alt.Y("low:Q", title=title), y2="high:Q", **colour))
+    line = base.mark_line(strokeWidth=2.5, **paint).encode(y=alt.Y("value:Q", title=title), **series)
+    dots = base.mark_circle(size=45, opacity=1, **paint).encode(y=alt.Y("value:Q", title=title), **colour)
+    return alt.layer(*layers, line, dots, *_level(figure, look, "y"), data=rows).properties(
+        width="container", height=300
+    )
+
+
+def _dots(figure: Figure, look: dict[str, str]) -> Any:
+    import altair as alt
+
+    rows, series = figure.frame, _series(figure, look)
+    series.pop("strokeDash", None)
+    paint: dict[str, Any] = {} if series else {"color": look["amount"]}
+    tips = [name for name in ("label", "series") if name in rows]
+    dots = (
+        alt.Chart(rows)
+        .mark_circle(size=60, opacity=0.8, **paint)
+        .encode(
+            x=_axis(figure, "x", 0),
+            y=alt.Y("value:Q", title=figure.axes[1] or None, scale=alt.Scale(zero=False)),
+            tooltip=[*tips, _digits("x"), _digits("value")] if isinstance(rows["x"].iloc[0], Real) else [*tips, "x", _digits("value")],
+            **series,
+        )
+    )  # fmt: skip
+    return alt.layer(dots, *_level(figure, look, "y"), data=rows).properties(width="container", height=320)
+
+
+def _heads(figure: Figure, look: dict[str, str]) -> Any:
+    import altair as alt
+
+    rows: Any = figure.frame
+    top = float(rows["value"].abs().max()) or 1.0
+    if float(rows["value"].min()) < 0:
+        scale = alt.Scale(
+            domain=[-top, 0, top], range=[look["minus"], look["page"], look["plus"]], interpolate="rgb"
+        )
+    else:
+        scale = alt.Scale(domain=[0, top], range=[look["page"], look["amount"]], interpolate="rgb")
+    axis: dict[str, Any] = {
+        "domain": False,
+        "ticks": False,
+        "labelAngle": 0,
+        "labelOverlap": True,
+        "grid": False,
+    }
+    across, down = (title or name for title, name in zip(figure.axes, ("head", "layer"), strict=True))
+    size = alt.Step(max(9, min(34, 290 // max(1, int(rows["head"].nunique())))))
+    return (
+        alt.Chart(rows)
+        .mark_rect(stroke=look["line"], strokeWidth=0.5)
+        .encode(
+            x=alt.X("head:O", title=across, axis=alt.Axis(orient="top", **axis)),
+            y=alt.Y("layer:O", title=down, axis=alt.Axis(**axis)),
+            color=alt.Color(
+                "value:Q", scale=scale, title=None, legend=alt.Legend(orient="bottom", gradientLength=220, format=".2~f")
+            ),
+            tooltip=["layer", "head", alt.Tooltip("value:Q", format=".4f")],
+        )
+        .properties(width=size, height=size)
+    )  # fmt: skip
+
+
+def _graph(figure: Figure, look: dict[str, str]) -> Any:
+    """Layers from left to right, the parts of a text below each other; a click on a part shows its lines alone."""
+    import altair as alt
+
+    rows: Any = figure.frame
+    parts = list(dict.fromkeys([*rows["target"], *rows["source"]]))
+    place = {name: k for k, name in enumerate(parts)}
+    lines = rows.assign(
+        x=rows["layer"] - 1, x2=rows["layer"], y=rows["target"].map(place), y2=rows["source"].map(place)
+    )
+    drawn = []
+    for number, (name, mine) in enumerate(lines.groupby("series", sort=False)):
+        ends = [(layer, part) for layer in range(int(mine["layer"].max()) + 1) for part in parts]
+        nodes = type(rows)({"x": [at for at, _ in ends], "part": [part for _, part in ends]})
+        nodes["y"] = nodes["part"].map(place)
+        pick = alt.selection_point(name=f"part{number}", fields=["part"], on="click", toggle=False)
+        shown = f"!isValid(part{number}.part) || indexof(part{number}.part, datum.source) >= 0 || indexof(part{number}.part, datum.target) >= 0"
+        x = alt.X("x:Q", title=figure.axes[0] or None, axis=alt.Axis(tickMinStep=1, grid=False, format="d"))
+        named = f"datum.value == null ? '' : {parts!r}[datum.value]"
+        y = alt.Y(
+            "y:Q",
+            title=None,
+            scale=alt.Scale(domain=[-0.5, len(parts) - 0.5], reverse=True, nice=False),
+            axis=alt.Axis(
+                values=list(range(len(parts))), labelExpr=named, grid=False, ticks=False, labelPadding=9
+            ),
+        )
+        edges = alt.Chart(mine).mark_rule(color=look["amount"], strokeCap="round").encode(
+            x=x, x2="x2:Q", y=y, y2="y2:Q",
+            size=alt.Size("weight:Q", legend=None, scale=alt.Scale(range=[0.4, 8], domain=[0, float(mine["weight"].max()) or 1.0])),
+            opacity=alt.condition(shown, alt.value(0.75), alt.value(0.06)),
+            tooltip=["layer", alt.Tooltip("source", title="gets"), alt.Tooltip("target", title="from"), alt.Tooltip("weight:Q", format=".3f")],
+        )  # fmt: skip
+        dots = (
+            alt.Chart(nodes)
+            .mark_circle(size=110, opacity=1, color=look["text"], cursor="pointer")
+            .encode(x=x, y=y, tooltip=["part"])
+        )
+        title = alt.Title(str(name).capitalize(), color=look["text"], anchor="start", fontWeight="normal")
+        whole = edges + dots.add_params(pick)
+        drawn.append(whole.properties(width=380, height=26 * len(parts), title=title))
+    return alt.vconcat(*drawn, spacing=16)

@@ -1,0 +1,119 @@
+"""The page of a case study: told from the record, computed again live, stopped; over tiny models."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from case_studies import _story, negation
+from case_studies._story import Closing, Figure, Step, Try
+
+pytestmark = pytest.mark.pages
+
+ROOT = Path(__file__).resolve().parents[1]
+NASTY = "<b>bold</b> :red[y] <script>alert(1)</script>"
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """The pages over a model that is there at once, and a study that takes as long as `work` says."""
+    import streamlit as st
+
+    from attnlab_core.testing import tiny_lab
+    from pages.ui import backend as module
+
+    ready: Future = Future()
+    ready.set_result(tiny_lab())
+    monkeypatch.setattr(module.Backend, "lab", lambda self, name="": ready)
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+def visit() -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at.switch_page("pages/negation.py").run()
+    assert not at.exception, at.exception[0].stack_trace
+    return at
+
+
+def badges(at: AppTest) -> str:
+    return "\n".join(one.value for one in at.markdown)
+
+
+def links_of(at: AppTest) -> list:
+    return [link.proto for link in at.main.get("page_link")]
+
+
+def test_the_story_is_told_from_the_record(served):
+    at = visit()
+    record = _story.recorded("negation")
+    assert record is not None
+    steps, _ = negation.story(record)
+    assert [head.value for head in at.header][:-3] == [
+        f"{n}\\. {one.title}" for n, one in enumerate(steps, 1)
+    ]
+    assert "Recorded on" in badges(at)
+    assert len(links_of(at)) == sum(len(step.tries) for step in steps)
+    assert not at.error
+
+
+def test_computed_again_live(served, monkeypatch):
+    record = _story.recorded("negation")
+    assert record is not None
+    monkeypatch.setattr(negation, "study", lambda lab, seed=0: record["figures"])
+    at = visit()
+    at.button(key="live").click().run()
+    until = time.monotonic() + 60
+    while "Live" not in badges(at) and time.monotonic() < until:
+        time.sleep(0.2)
+        at.run()
+    assert not at.exception
+    assert not at.error
+    assert "Live" in badges(at)
+
+
+def test_stopped_the_recorded_story_stays(served, monkeypatch):
+    from attnlab_core.progress import step
+
+    def forever(lab, seed=0):
+        while True:
+            step(1, 2)
+            time.sleep(0.02)
+
+    monkeypatch.setattr(negation, "study", forever)
+    at = visit()
+    at.button(key="live").click().run()
+    at.button(key="stop.study").click().run()
+    time.sleep(0.3)
+    at.run()
+    assert any("Stopped" in button.label for button in at.button)
+    assert "Recorded on" in badges(at)
+
+
+def test_what_comes_from_data_is_shown_as_text(served, monkeypatch):
+    figure = Figure("table", pd.DataFrame({NASTY: [NASTY]}), NASTY)
+    told = [Step(NASTY, "text", figure, (Try("compare", NASTY, label=NASTY),))], Closing(("found",), ())
+    monkeypatch.setattr(negation, "story", lambda record: told)
+    at = visit()
+    html = "\n".join(str(element.proto.body) for element in at.get("html"))
+    assert "<script>" not in html
+    assert all(":red[" not in head.value for head in at.header)
+    assert ":red[" not in links_of(at)[0].label
+
+
+@pytest.mark.parametrize("kind", ["bars", "lines", "dots", "heads"])
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_kind_of_figure_is_drawn(kind, dark):
+    from pages.ui.story_figures import chart
+
+    rows = pd.DataFrame(
+        {"label": ["a", "b"], "x": [1.0, 2.0], "value": [-0.5, 0.5], "low": [-0.6, 0.4], "high": [-0.4, 0.6]}
+        | {"series": ["s", "t"], "layer": [0, 1], "head": [1, 0]}
+    )
+    assert chart(Figure(kind, rows, "caption", ("x", "y"), 0.0), dark).to_dict()
