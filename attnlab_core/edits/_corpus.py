@@ -1,5 +1,9 @@
 """A small corpus for averages: plain sentences of five to forty words, of many kinds."""
 
+from __future__ import annotations
+
+from attnlab_core.errors import BadInput
+
 TEXTS = (
     "The train left early this morning.",
     "I have never seen a river so wide.",
@@ -27,3 +31,10 @@ TEXTS = (
     "Prices rose by three per cent last year, less than many had feared.",
     "Can anyone tell me how this machine works?",
 )
+
+
+def checked(given: object) -> tuple[str, ...]:
+    """A list of texts, as JSON gives it, as a tuple; `BadInput` where one is no text or has no word."""
+    if isinstance(given, list | tuple) and all(isinstance(text, str) and text.strip() for text in given):
+        return tuple(given)
+    raise BadInput(f"texts is a list of texts with words in them, not {str(given)[:60]!r}.")

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attnlab_core.edits._base import Call, Edit
-from attnlab_core.edits._corpus import TEXTS
+from attnlab_core.edits._corpus import TEXTS, checked
 from attnlab_core.edits._donor import put, remember
 from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range
@@ -51,12 +51,7 @@ class MeanPattern(Edit):
 
     def __post_init__(self) -> None:
         """Take a list, as JSON gives it."""
-        given = self.texts
-        if not (
-            isinstance(given, list | tuple) and all(isinstance(text, str) and text.strip() for text in given)
-        ):
-            raise BadInput(f"texts is a list of texts with words in them, not {str(given)[:60]!r}.")
-        object.__setattr__(self, "texts", tuple(given))
+        object.__setattr__(self, "texts", checked(self.texts))
         super().__post_init__()
 
     def settle(self, encoding: Encoding, lab: Lab) -> Self:

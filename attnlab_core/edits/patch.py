@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from attnlab_core.edits._base import Call, Edit, first_query
+from attnlab_core.edits._corpus import checked
 from attnlab_core.edits._donor import remember
 from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range
@@ -54,12 +55,7 @@ class Patch(Edit):
 
     def __post_init__(self) -> None:
         """Take a list, as JSON gives it."""
-        given = self.texts
-        if not (
-            isinstance(given, list | tuple) and all(isinstance(text, str) and text.strip() for text in given)
-        ):
-            raise BadInput(f"texts is a list of texts with words in them, not {str(given)[:60]!r}.")
-        object.__setattr__(self, "texts", tuple(given))
+        object.__setattr__(self, "texts", checked(self.texts))
         super().__post_init__()
 
     def settle(self, encoding: Encoding, lab: Lab) -> Self:
