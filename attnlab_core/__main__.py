@@ -144,7 +144,7 @@ def fit(args: argparse.Namespace) -> dict[str, Any]:
 
     from attnlab_core import plausibility
     from attnlab_core.models import load
-    from attnlab_core.progress import watching
+    from attnlab_core.progress import told, watching
     from attnlab_core.prompt import Prompt
 
     try:
@@ -153,12 +153,7 @@ def fit(args: argparse.Namespace) -> dict[str, Any]:
         raise BadInput(f"{args.texts} cannot be read as text: {error}") from error
     lab = load(args.model, revision=args.revision, device=args.device)
     texts = [Prompt(*line.split("\t", 1)) for line in lines if line.strip()]
-
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{done} of {total} texts", end="\n" if done == total else "", file=sys.stderr)
-
-    with watching(show):
+    with watching(told("texts")):
         found = plausibility.fit(lab, texts, corpus=args.corpus or f"texts of {Path(args.texts).name}")
     if args.out:
         file = Path(args.out)

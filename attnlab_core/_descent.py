@@ -159,7 +159,7 @@ def _loss(
     keys = plain.shape[-1]
     weights = torch.stack([tape.weights[k][0, ..., :keys].float() for k in mine])
     log_p = goal.value(logits).squeeze(0)
-    odd = cost(weights)
+    odd = cost(weights if weight else weights.detach())
     ceiling = torch.log(torch.tensor(enough, device=log_p.device))
     seen = log_p.detach()
     told = Step(float(seen.exp()), float(seen), float(odd.detach()), float(distance(weights.detach(), plain)))

@@ -52,13 +52,20 @@ class Judgement:
         return self.percentile >= 100
 
     @property
+    def kind(self) -> str:
+        """What it is called: "typical", "unusual", or "outside anything seen"."""
+        if self.outside:
+            return "outside anything seen"
+        return "unusual" if self.percentile >= UNUSUAL else "typical"
+
+    @property
     def words(self) -> str:
         """For people: "typical: 62nd percentile", "unusual: 97th percentile", "outside anything seen"."""
         if self.outside:
-            return "outside anything seen"
+            return self.kind
         n = max(1, int(self.percentile))
         ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-        return f"{'unusual' if self.percentile >= UNUSUAL else 'typical'}: {n}{ending} percentile"
+        return f"{self.kind}: {n}{ending} percentile"
 
     @property
     def heads_outside(self) -> tuple[tuple[int, int], ...]:

@@ -5,6 +5,7 @@ The watcher is kept in a context variable, so two threads never hear of each oth
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,3 +36,14 @@ def step(done: int, total: int) -> None:
     watcher = _WATCHER.get()
     if watcher is not None:
         watcher(done, total)
+
+
+def told(what: str) -> Watcher:
+    """A watcher that keeps one line on standard error up to date where that is a terminal: `what`: 3 of 10."""
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{what}: {done} of {total}" + "\n" * (done == total))
+            sys.stderr.flush()
+
+    return show

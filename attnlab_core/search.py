@@ -145,15 +145,12 @@ class Search:
 
     def _polished(self, whole: Run, steps: int) -> Search:
         """Search on, in the cells of the edit alone."""
-        shape = whole.pattern.weights.shape[1:]
-        start = {k: torch.zeros(shape) for k in sorted({cell[0] for cell in self.edit.cells})}
-        for layer, head, query, key, by in self.edit.cells:
-            start[layer][head, query, key] = by
+        start = dict(self.edit.settle(whole.encoding, whole.lab).tensors or {})
         free = {k: bias != 0 for k, bias in start.items()}
         enough = min(float(self.settings["enough"]), 0.6)
         found = descend(
-            whole, self.goal, free, plausibility=0.0, steps=steps, rate=0.5, enough=enough, start=start
-        )
+            whole, self.goal, free, plausibility=0.0, steps=steps, rate=0.5, enough=enough, energy=_free, start=start,
+        )  # fmt: skip
         edit = Bias(cells=found.cells)
         return replace(self, edit=edit, after=self.before.again(edit))
 
@@ -185,7 +182,7 @@ class Search:
         than the target before and after, each renormalised; None where only one is left. minimality: mean total
         variation per row of attention. cells, heads: how many the edit touches.
         """
-        one, two = (_answers(run) for run in (self.before, self.after))
+        one, two = self.before.probabilities, self.after.probabilities
         left = [key for key in one if key in two and key not in (self.target, self.before.prediction)]
         rest = None
         if len(left) > 1:
@@ -289,6 +286,7 @@ def optimise(
         "rate": rate,
         "enough": enough,
         "where": place.to_json(),
+        "heads": None if heads is None else [list(pair) for pair in heads],
     }
     after = run.again(edit) if edit.cells else run
     seconds = time.perf_counter() - began
@@ -306,8 +304,9 @@ def _value(run: Run, goal: Goal) -> float:
     return float(goal.value(run.with_continuation(goal).logits[None]))
 
 
-def _answers(run: Run) -> dict[str, float]:
-    return dict(run.probabilities)
+def _free(weights: Tensor) -> Tensor:
+    """No hold on how odd attention becomes."""
+    return weights.new_zeros(())
 
 
 def _ranked(search: Search, by: str) -> list[list[Cell]]:

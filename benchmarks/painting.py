@@ -17,20 +17,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.figures import machine
+from benchmarks.serving import serving
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXTS = {
     "12 tokens": "The movie was not as bad as I expected.",
     "30 tokens": "The movie was not as bad as I expected, said my brother on the way home, although he did not remember much "
@@ -50,30 +47,6 @@ WATCH = """() => {
     if (bars() && bars() !== likely) { likely = bars(); lab.bars.push(now); }
   }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
 }"""
-
-
-@contextmanager
-def serving() -> Iterator[tuple[str, int]]:
-    """A fresh server; its address and the number of its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
-        cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        until = time.monotonic() + 60
-        while time.monotonic() < until and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/", process.pid
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def spots(page: Any) -> Callable[[int, int], tuple[float, float]]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from benchmarks.serving import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -21,37 +17,9 @@ PATIENCE = 60_000
 """Milliseconds; a busy machine imports slowly, and speed is measured elsewhere."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def serving():
-    """A fresh server; yields its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        until = time.monotonic() + 60
-        while time.monotonic() < until and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 @pytest.fixture(scope="module")
 def address():
-    with serving() as found:
+    with serving() as (found, _):
         yield found
 
 
@@ -130,7 +98,7 @@ def test_the_main_job(address, visitor):
     "name", ["start", "compare", "manipulate", "negation", "gender_bias", "multi_hop", "models"]
 )
 def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
-    with serving() as fresh:
+    with serving() as (fresh, _):
         page = visitor(fresh + ("" if name == "start" else name))
         page.get_by_role("heading", level=1).wait_for()
         page.get_by_role("link", name="Manipulate").first.wait_for()

@@ -13,7 +13,7 @@ import argparse
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -60,28 +60,21 @@ def reviews(data: Path, count: int, seed: int, _: al.Lab, held_out: bool = False
     ], f"whole sentences of SST-2's {'development' if held_out else 'training'} set, 5 to 40 words"
 
 
+def prose(data: Path, held_out: bool, cut: Callable[[str], Iterable[str]]) -> list[str]:
+    """The pieces of 5 to 40 words into which `cut` takes novels."""
+    parts = [part for book in common.novels(data, held_out).values() for text in book for part in cut(text)]
+    return [part for part in parts if SHORTEST <= len(part.split()) <= LONGEST]
+
+
 def sentences(data: Path, count: int, seed: int, _: al.Lab, held_out: bool = False) -> Corpus:
     """Sentences of novels: of those that the models were trained on, or of the two others."""
-    cut = [
-        part
-        for book in common.novels(data, held_out).values()
-        for text in book
-        for part in common.sentences(text)
-    ]
-    fit = [part for part in cut if SHORTEST <= len(part.split()) <= LONGEST]
+    fit = prose(data, held_out, common.sentences)
     return [*random.Random(seed).sample(fit, min(count, len(fit)))], "sentences of novels, 5 to 40 words"
 
 
 def beginnings(data: Path, count: int, seed: int, _: al.Lab, held_out: bool = False) -> Corpus:
     """Sentences of novels, broken off after 3 to 15 words, as the model is asked about them."""
-    draw = random.Random(seed)
-    cut = [
-        part
-        for book in common.novels(data, held_out).values()
-        for text in book
-        for part in agreement.beginnings(text)
-    ]
-    fit = [part for part in cut if SHORTEST <= len(part.split()) <= LONGEST]
+    draw, fit = random.Random(seed), prose(data, held_out, agreement.beginnings)
     chosen = draw.sample(fit, min(count, len(fit)))
     texts = [" ".join(words[: draw.randint(3, min(15, len(words) - 1))]) for words in map(str.split, chosen)]
     texts = [text.rstrip(" ,;:—") for text in texts]

@@ -8,7 +8,7 @@ colour-blind readers. Words are kept apart by their position, never by their tex
 
 from __future__ import annotations
 
-from attnlab_core.charts._colours import duration, palette, percent
+from attnlab_core.charts._colours import duration, look, palette, percent
 from attnlab_core.charts._figures import (
     Figure,
     agreement_table,
@@ -37,6 +37,7 @@ __all__ = [
     "attention_chart",
     "duration",
     "legend",
+    "look",
     "palette",
     "percent",
     "plausibility_gauge",

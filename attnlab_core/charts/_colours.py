@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 RGB = tuple[int, int, int]
 FONT = "Source Sans, Source Sans Pro, Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
@@ -38,6 +38,12 @@ DARK = Palette(
 def palette(dark: bool = False) -> Palette:
     """The colours of the light or the dark theme."""
     return DARK if dark else LIGHT
+
+
+def look(dark: bool = False) -> dict[str, str]:
+    """The same as hexadecimal text by name, as Altair takes them."""
+    c = palette(dark)
+    return {field.name: "#{:02x}{:02x}{:02x}".format(*getattr(c, field.name)) for field in fields(Palette)}
 
 
 def mix(value: float, signed: bool, c: Palette) -> RGB:

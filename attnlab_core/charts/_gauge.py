@@ -10,9 +10,6 @@ from attnlab_core.charts._figures import Figure
 if TYPE_CHECKING:
     from attnlab_core.plausibility import Judgement
 
-UNUSUAL = 95
-"""The percentile from which on the gauge warns; `plausibility` speaks of the same one."""
-
 
 def plausibility_gauge(found: Judgement, *, texts: int, dark: bool = False) -> Figure:
     """A scale from 0 to 100 with the pattern's percentile on it, and what that means.
@@ -22,8 +19,9 @@ def plausibility_gauge(found: Judgement, *, texts: int, dark: bool = False) -> F
         texts: how many texts percentiles are ranks among.
         dark: for a dark page.
     """
+    from attnlab_core._reference import UNUSUAL  # here, because it brings torch
+
     c, place = palette(dark), min(100.0, max(0.0, found.percentile))
-    kind = "outside anything seen" if found.outside else "unusual" if place >= UNUSUAL else "typical"
     said = (
         f"Odder than all {texts:,} natural patterns."
         if found.outside
@@ -38,9 +36,9 @@ def plausibility_gauge(found: Judgement, *, texts: int, dark: bool = False) -> F
     track = f"linear-gradient(90deg,{css(c.line)} {edge},{css(c.plus)} {edge})"
     return Figure(
         f"<div role='meter' aria-label='How unusual this attention is' aria-valuemin='0' aria-valuemax='100' "
-        f"aria-valuenow='{place:.0f}' aria-valuetext='{kind}. {said}' style='font-size:.92rem'>"
+        f"aria-valuenow='{place:.0f}' aria-valuetext='{found.kind}. {said}' style='font-size:.92rem'>"
         f"<div style='position:relative;height:.5rem;margin:.75rem .5rem .45rem;border-radius:.25rem;background:{track}'>"
         f"<i style='position:absolute;left:{place:.1f}%;top:-.28rem;width:.32rem;height:1.06rem;margin-left:-.16rem;"
         f"border-radius:.16rem;background:{css(c.text)};box-shadow:0 0 0 2px {css(c.page)}'></i></div>"
-        f"<p style='margin:0'><b>{kind.capitalize()}.</b> <span style='color:{css(c.muted)}'>{said}</span></p></div>"
+        f"<p style='margin:0'><b>{found.kind.capitalize()}.</b> <span style='color:{css(c.muted)}'>{said}</span></p></div>"
     )

@@ -10,10 +10,9 @@ from weakref import WeakKeyDictionary
 
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
 from attnlab_core.edits._base import Call, Where, first_query
-from attnlab_core.edits._rows import fill, level
+from attnlab_core.edits._rows import fill, level, window
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
@@ -68,8 +67,8 @@ def put(
     if donor is None:
         return values
     queries, keys = values.shape[-2:]
-    first = first_query(call, queries, keys)
-    part = donor[call[1] if len(donor) > 1 else 0][:, first : first + queries, :keys].to(values)
-    part = functional.pad(part, (0, keys - part.shape[-1], 0, queries - part.shape[-2]))
+    part = window(
+        donor[call[1] if len(donor) > 1 else 0], queries, keys, first_query(call, queries, keys)
+    ).to(values)
     new = level(part * visible, values)
     return fill(values, values + amount * (new - values), chosen)

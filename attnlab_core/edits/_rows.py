@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional
 
 from attnlab_core.edits._base import Call, Edit
 
@@ -43,6 +44,14 @@ class Sharing(Edit):
     ) -> Float[Tensor, "*batch head query key"]:
         """New weights for the chosen cells, of the same sum; `own` is zero at all others."""
         raise AssertionError(f"{type(self).__name__} has no share")
+
+
+def window(
+    laid: Float[Tensor, "h q k"], queries: int, keys: int, first: int
+) -> Float[Tensor, "head query key"]:
+    """What concerns one call of values laid out for a whole text; zero where a text that went on is longer than that."""
+    part = laid[:, first : first + queries, :keys]
+    return functional.pad(part, (0, keys - part.shape[-1], 0, queries - part.shape[-2]))
 
 
 def level(

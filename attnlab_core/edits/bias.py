@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
 from attnlab_core.edits._base import Call, Edit, Stage, first_query
+from attnlab_core.edits._rows import window
 from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range
 
@@ -97,16 +97,8 @@ class Bias(Edit):
         given = list((self.tensors or {}).values())
         if not given or any(one.requires_grad for one in given):
             return place
-        added = torch.stack([self._part(one, shape[1], shape[2], first) != 0 for one in given]).any(0)
+        added = torch.stack([window(one, shape[1], shape[2], first) != 0 for one in given]).any(0)
         return place & added.to(device)
-
-    @staticmethod
-    def _part(
-        added: Float[Tensor, "head token token"], queries: int, keys: int, first: int
-    ) -> Float[Tensor, "head query key"]:
-        """What concerns one call; a text that went on is longer than what was laid out."""
-        part = added[:, first : first + queries, :keys]
-        return functional.pad(part, (0, keys - part.shape[-1], 0, queries - part.shape[-2]))
 
     def change(
         self,
@@ -120,6 +112,5 @@ class Bias(Edit):
         if added is None:
             return values
         queries, keys = values.shape[-2:]
-        return values + self.amount * self._part(added, queries, keys, first_query(call, queries, keys)).to(
-            values
-        )
+        part = window(added, queries, keys, first_query(call, queries, keys)).to(values)
+        return values + self.amount * part

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
 from attnlab_core.edits._base import Call, Edit, first_query
 from attnlab_core.edits._corpus import checked
 from attnlab_core.edits._donor import remember
+from attnlab_core.edits._rows import window
 from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range
 from attnlab_core.prompt import CONTINUATION
@@ -96,9 +96,7 @@ class Patch(Edit):
         if found is None:
             return values
         queries, keys = values.shape[-2:]
-        first = first_query(call, queries, keys)
-        part = found[call[1]][:, first : first + queries, :keys].to(values)
-        part = functional.pad(part, (0, keys - part.shape[-1], 0, queries - part.shape[-2]))
+        part = window(found[call[1]], queries, keys, first_query(call, queries, keys)).to(values)
         return (values - self.step * part).clamp_min(0)
 
 

@@ -47,7 +47,7 @@ def show(name: str, search: Search, fewest: Search | None) -> None:
         )
     lines = tuple(dict.fromkeys(line.strip() for line in said.splitlines() if line.strip()))[:MOST]
     lines = tuple(line for line in lines if line != search.before.prompt.text)
-    asked = (name, "carry", search.before.prompt, str(search.edit), lines)
+    asked = (name, "carry", search.before.prompt, search.edit, lines)
     if lines and st.button(f"Try it on {len(lines)} sentences", key="carry", icon=":material/move_down:"):
         state.drop_task("carry")
         state.put("_carry", asked)

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from attnlab_core.search import Search
 
 
-def _look(dark: bool) -> dict[str, str]:
-    colours = charts.palette(dark)
-    names = ("page", "text", "line", "amount", "plus", "muted")
-    return {name: "#{:02x}{:02x}{:02x}".format(*getattr(colours, name)) for name in names}
-
-
 def _dressed(chart: Any, look: dict[str, str]) -> Any:
     words: dict[str, Any] = {
         "labelColor": look["text"],
@@ -41,9 +35,13 @@ def trace(search: Search, dark: bool) -> alt.VConcatChart:
     """P(target) and what λ holds against it, step by step: implausibility, or the distance where no reference is known."""
     import altair as alt
 
-    look, frame = _look(dark), search.to_frame()
+    from attnlab_core import plausibility
+
+    look, frame = charts.look(dark), search.to_frame()
     held, title = (
-        ("distance", "distance (nats)") if search.judgement is None else ("implausibility", "implausibility")
+        ("distance", "distance (nats)")
+        if plausibility.reference(search.before.lab) is None
+        else ("implausibility", "implausibility")
     )
     base = alt.Chart(frame).encode(x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)))
     likely = base.mark_line(color=look["amount"], strokeWidth=2.5).encode(
@@ -67,7 +65,7 @@ def sizes(
     import altair as alt
     import pandas as pd
 
-    look, start = _look(dark), search.trace[0].log_probability
+    look, start = charts.look(dark), search.trace[0].log_probability
     table = pd.DataFrame({"cells": list(counts), "p": [_likely(start, effect) for effect in effects]})
     chance = pd.DataFrame(
         {"cells": [counts[-1]] * len(control), "p": [_likely(start, effect) for effect in control]}

@@ -64,10 +64,8 @@ def show(values: Any, layer: int, head: int, by: str, wanted: str = "") -> None:
 
 def legend(by: str, top: float, remark: str) -> str:
     """What the colours of the map mean; two lines, whatever they say, so that nothing below moves."""
-    colours = charts.palette(state.dark())
-    page, full, line, muted = (
-        "#{:02x}{:02x}{:02x}".format(*c) for c in (colours.page, colours.amount, colours.line, colours.muted)
-    )
+    look = charts.look(state.dark())
+    page, full, line, muted = (look[name] for name in ("page", "amount", "line", "muted"))
     most = f"{100 * top:.3g} %" if UNIT[by] == "%" else f"{top:.3g} {UNIT[by]}"
     ramp = (
         f"<i style='display:inline-block;width:4.5em;height:.8em;margin:0 .35em;vertical-align:-.05em;border-radius:.2em;"
@@ -94,11 +92,8 @@ def chart(values: Any, layer: int, head: int, by: str) -> Any:
     import altair as alt
     import pandas as pd
 
-    colours = charts.palette(state.dark())
-    page, full, line, text, mark = (
-        "#{:02x}{:02x}{:02x}".format(*c)
-        for c in (colours.page, colours.amount, colours.line, colours.text, colours.plus)
-    )
+    look = charts.look(state.dark())
+    page, full, line, text, mark = (look[name] for name in ("page", "amount", "line", "text", "plus"))
     rows = [(i, j, round(float(v), 6)) for i, row in enumerate(values.tolist()) for j, v in enumerate(row)]
     table = pd.DataFrame(rows, columns=["layer", "head", "value"])
     top = float(values.max()) or 1.0
