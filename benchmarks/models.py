@@ -22,8 +22,8 @@ import torch
 
 import attnlab_core as al
 from attnlab_core.models import shipped
-from attnlab_core.tasks import agreement
-from attnlab_core.tasks.squad import exact, f1
+from attnlab_core.tasks import _agreement_items as agreement
+from attnlab_core.tasks._squad_score import exact, f1
 from benchmarks.figures import accuracy, machine
 from case_studies import multi_hop
 from training import common, pronouns

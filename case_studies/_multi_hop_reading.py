@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from attnlab_core.edits.zero import Zero
 from attnlab_core.progress import step
 from attnlab_core.prompt import Encoding, Prompt
 from attnlab_core.targets import NO_ANSWER, probabilities
-from attnlab_core.tasks.squad import exact
+from attnlab_core.tasks._squad_score import exact
 from case_studies._story import holm
 from case_studies.multi_hop import Item
 
@@ -183,14 +182,3 @@ def corrected(tests: Sequence[dict[str, Any]]) -> None:
     """Write Holm's correction of their p beside it, in place."""
     for test, p in zip(tests, holm([one["p"] for one in tests]), strict=True):
         test["p_holm"] = p
-
-
-def rounded(value: Any) -> Any:
-    """Floats to five digits after the point, nan to None, so that a record is short and plain JSON."""
-    if isinstance(value, Mapping):
-        return {str(name): rounded(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(one) for one in value]
-    if isinstance(value, float):
-        return round(value, 5) if math.isfinite(value) else None
-    return value

@@ -19,7 +19,7 @@ from attnlab_core.edits import Edit, Where
 from attnlab_core.edits.zero import Zero
 from attnlab_core.errors import BadInput
 from attnlab_core.targets import NO_ANSWER
-from attnlab_core.tasks.squad import exact
+from attnlab_core.tasks._squad_score import exact
 from case_studies._multi_hop_reading import (
     GROUPS,
     Progress,
@@ -32,11 +32,10 @@ from case_studies._multi_hop_reading import (
     flipped,
     log_p,
     right,
-    rounded,
     said,
 )
-from case_studies._story import interval
-from case_studies.multi_hop import make, with_other_bridge, without_bridge
+from case_studies._story import interval, plain_types
+from case_studies.multi_hop import FRESH, make, with_other_bridge, without_bridge
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
@@ -106,7 +105,7 @@ def accuracy(
     asked = {
         "removed": [without_bridge(item) for item in items],
         "replaced": [with_other_bridge(item) for item in items],
-        "one_hop": make(len(items), seed=seed, hops=(1,)),
+        "one_hop": make(len(items), seed=FRESH + seed, hops=(1,)),
     }
     found: dict[str, Any] = {
         "whole": [right(r, said(lab, r, one)[0]) for r, one in zip(whole, logits, strict=True)]
@@ -281,7 +280,7 @@ def study(
 
     Args:
         lab: A model that answers questions.
-        seed: Which passages.
+        seed: Which passages; `FRESH` is added to it.
         passages: How many questions are asked, each in four forms.
         pairs: In how many passages attention is looked at and cut.
         by_layer: In how many of these it is cut in each layer alone.
@@ -289,7 +288,7 @@ def study(
     """
     from case_studies import _multi_hop_methods as methods
 
-    whole = fitting(lab, make(passages, seed=seed))
+    whole = fitting(lab, make(passages, seed=FRESH + seed))
     total = 4 * passages + 7 * pairs + 2 * lab.layers * by_layer + explained * methods.COST
     tell = Progress(total)
     seen: dict[int, np.ndarray] = {}
@@ -313,4 +312,4 @@ def study(
     found["methods"] = methods.scored(lab, [base.readings[k] for k in short], tell)
     found["example"] = methods.example(lab, [(base.readings[k], picks[k]) for k in short])
     tell(total)
-    return rounded(found)
+    return plain_types(found)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from attnlab_core.tasks.agreement import KINDS, make, nouns
+from attnlab_core.tasks._agreement_items import KINDS, make, nouns
 from training.agreement import Nouns, Row, balanced, beginnings, rows
 
 ITEMS = make(4000, seed=5, attractors=(0, 1, 2, 3))

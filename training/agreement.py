@@ -12,7 +12,7 @@ reads its answer.
 
 Two parts. First the blocks learn words, by filling in masked ones in the novels. Then all is trained on the task:
 prefixes taken from the novels without a tagger, by rules that rather drop a verb than guess, and written ones from
-`attnlab_core.tasks.agreement`. Two novels are kept back for measuring, one more for looking while trying settings.
+`attnlab_core.tasks._agreement_items`. Two novels are kept back for measuring, one more for looking while trying settings.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import nn
 from transformers import AutoTokenizer, GPT2Config, GPT2ForSequenceClassification, PreTrainedTokenizerFast
 
-from attnlab_core.tasks.agreement import KINDS, make
-from attnlab_core.tasks.agreement import nouns as written_nouns
+from attnlab_core.tasks._agreement_items import KINDS, make
+from attnlab_core.tasks._agreement_items import nouns as written_nouns
 from training import common
 
 # ---- sentences, words, nouns

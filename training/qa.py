@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from attnlab_core.tasks.squad import exact, f1
+from attnlab_core.tasks._squad_score import exact, f1
 from case_studies import multi_hop
 from training import common
 from training.pronouns import joined, wikitext
