@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +13,21 @@ if TYPE_CHECKING:
     from attnlab_core.lab import Lab
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+POSTGRES = ("initdb", "pg_ctl", "postgres")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def find_browser() -> str | None:
     """The path of a Chromium, if the machine has one."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def find_postgres() -> Path | None:
+    """The folder with PostgreSQL's programs, if the machine has them; Debian keeps them off the path."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if all((folder / name).exists() for name in POSTGRES)), None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -47,6 +57,17 @@ def _one_thread():
 def chromium() -> str:
     """The path of the browser; for tests marked `browser`."""
     return find_browser() or pytest.skip("needs Chromium on the path")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Path:
+    """The folder with PostgreSQL's programs; with CI_POSTGRES=1 it is a failure where there are none."""
+    found = find_postgres()
+    if found is None and os.environ.get("CI_POSTGRES") == "1":
+        pytest.fail(
+            f"CI_POSTGRES=1 and {', '.join(POSTGRES)} are neither on the path nor in /usr/lib/postgresql"
+        )
+    return found or pytest.skip("needs PostgreSQL's initdb and pg_ctl")
 
 
 @pytest.fixture(scope="session")
