@@ -1,4 +1,4 @@
-"""The command line: `python -m attnlab_core list | run | attribute | suggest | optimise | generate | judge | fit`.
+"""The command line: `python -m attnlab_core --help` lists what there is.
 
 Bad input ends with status 2 and one line on standard error.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from attnlab_core import _shown
+from attnlab_core import _experimenting, _results, _shown
 from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
 
 if TYPE_CHECKING:
@@ -241,14 +241,11 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
-    commands = parser.add_subparsers(
-        required=True, metavar="{list,run,attribute,suggest,optimise,generate,judge,fit}"
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(command: Any, show: Any) -> argparse.ArgumentParser:
-        made = commands.add_parser(
-            command.__name__.replace("listing", "list"), help=command.__doc__, description=command.__doc__
-        )
+    def add(command: Any, show: Any, *, name: str = "", about: str = "") -> argparse.ArgumentParser:
+        name = name or command.__name__.replace("listing", "list")
+        made = commands.add_parser(name, help=about or command.__doc__, description=about or command.__doc__)
         made.set_defaults(command=command, show=show)
         made.add_argument("--json", action="store_true", help="print one JSON object")
         return made
@@ -294,6 +291,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     five.add_argument("--corpus", metavar="WORDS", help="what the texts are")
     five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
+    _experimenting.add_parsers(add)
+    _results.add_parser(commands)
     return parser
 
 

@@ -236,7 +236,7 @@ class Lab:
             behind = self._lift_mask(inputs)
         table = self.model.get_input_embeddings().weight
         swapped = None if embeddings is None else (table, inputs["input_ids"], embeddings)
-        if len(rows) > 1 and all(row == rows[0] for row in rows):
+        if len(rows) > 1 and all(_alike(row, rows[0]) for row in rows):
             rows = rows[:1]
         tape = Surgery(self.calls, rows, keep=keep, sink=self.sink, embeddings=swapped, unmasked=behind)
         try:
@@ -338,4 +338,17 @@ def task_of(class_name: str) -> str:
     raise ModelRefused(
         f"{class_name} has none of the tasks that can be read: sequence classification, masked or causal language "
         f"modelling, extractive question answering. Choose a checkpoint with one of these heads."
+    )
+
+
+def _alike(one: Sequence[Edit], two: Sequence[Edit]) -> bool:
+    """Whether settled edits can act on a batch as one: equal, and laid out from the same tensors."""
+    if one is two:
+        return True
+    pairs = [
+        (getattr(a, "tensors", None) or {}, getattr(b, "tensors", None) or {})
+        for a, b in zip(one, two, strict=False)
+    ]
+    return tuple(one) == tuple(two) and all(
+        a.keys() == b.keys() and all(a[key] is b[key] for key in a) for a, b in pairs
     )

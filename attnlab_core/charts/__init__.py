@@ -29,6 +29,7 @@ from attnlab_core.charts._files import (
 )
 from attnlab_core.charts._frames import rank_agreement, score_frame, shares, strongest
 from attnlab_core.charts._gauge import plausibility_gauge
+from attnlab_core.charts._reports import interval_chart, report_charts
 
 __all__ = [
     "Figure",
@@ -36,6 +37,7 @@ __all__ = [
     "agreement_table",
     "attention_chart",
     "duration",
+    "interval_chart",
     "legend",
     "look",
     "palette",
@@ -45,6 +47,7 @@ __all__ = [
     "probability_bars",
     "probability_chart",
     "rank_agreement",
+    "report_charts",
     "score_chart",
     "score_frame",
     "score_table",
