@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from attnlab_core.errors import AttentionLabError, BadInput
+from attnlab_core.progress import told as told_how_far
 from case_studies import _story
+
+OPTIONS = {
+    "data": ("winobias", "makes its own data and takes no folder"),
+    "other": ("other", "takes no second model"),
+    "base": ("base", "has no model from before"),
+}
+"""Option of some studies → the parameter of `study`, and what is said of a study that has none."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         help="for gender_bias: the folder of WinoBias's development set, measured as well",
     )
+    parser.add_argument("--other", help="for encoder_and_decoder: the decoder; left out, gpt2-mini")
+    parser.add_argument(
+        "--base",
+        help="for fine_tuning: the encoder from before, a folder or a Hub id; left out, fetched from the Hub",
+    )
+    parser.add_argument(
+        "--rows", type=Path, metavar="FILE",
+        help="only write the study's sentences as a data set for experiments: a CSV, TSV or JSON-lines file",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the whole record")
     parser.add_argument(
         "--record", action="store_true", help="store it as the record that comes with the study"
@@ -39,7 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.study == "list":
             print(_list(args.json))
             return 0
-        record = made(args.study, args.model, args.seed, args.data)
+        if args.rows:
+            from case_studies._suites import to_file
+
+            print(f"{args.rows}: {to_file(args.study, args.rows, args.seed)} rows")
+            return 0
+        given = {option: getattr(args, option) for option in OPTIONS}
+        record = made(args.study, args.model, args.seed, **given)
     except AttentionLabError as error:
         print("case_studies:", " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -49,25 +72,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def made(name: str, model: str | None, seed: int, data: Path | None = None) -> dict[str, Any]:
+def made(name: str, model: str | None, seed: int, **given: Any) -> dict[str, Any]:
     """Load the model, run the study, and show on standard error how far it is.
 
+    Args:
+        name: Of the study.
+        model: What it asks; None is the study's own.
+        seed: Of all that is drawn.
+        given: The values of `OPTIONS`, None where one was left out.
+
     Raises:
-        BadInput: A folder is given to a study that takes none.
+        BadInput: An option is given to a study that takes none of this kind.
     """
     import attnlab_core as al
 
     module = _story.find(name)
-    options = {} if data is None else {"winobias": data}
-    if not options.keys() <= inspect.signature(module.study).parameters.keys():
-        raise BadInput(f"The study {name} makes its own data and takes no folder. Leave --data out.")
+    taken, options = inspect.signature(module.study).parameters, {}
+    for option, value in given.items():
+        if value is not None and OPTIONS[option][0] not in taken:
+            raise BadInput(f"The study {name} {OPTIONS[option][1]}. Leave --{option} out.")
+        if value is not None:
+            options[OPTIONS[option][0]] = value
     lab = al.load(model or module.MODEL)
 
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{name}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr)
-
-    with al.watching(show):
+    with al.watching(told_how_far(name)):
         return _story.run(name, lab, seed=seed, **options)
 
 
@@ -97,7 +125,8 @@ def _list(as_json: bool) -> str:
     ]
     if as_json:
         return json.dumps({"studies": known}, ensure_ascii=False, indent=2)
-    return "\n".join(f"{one['name']:<14} {one['summary']}" for one in known)
+    wide = max(len(one["name"]) for one in known)
+    return "\n".join(f"{one['name']:<{wide}} {one['summary']}" for one in known)
 
 
 if __name__ == "__main__":

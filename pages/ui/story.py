@@ -55,6 +55,8 @@ def _chosen(name: str, study: Any) -> tuple[Record | None, str]:
     """The record whose story is told, and the model as a link names it; draws the box and the button that choose."""
     from case_studies import _story
 
+    if said := getattr(study, "READ_ONLY", ""):
+        return _read_only(name, said)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             model = _model(study)
@@ -72,6 +74,18 @@ def _chosen(name: str, study: Any) -> tuple[Record | None, str]:
         if record is not None:
             _badge(record, live)
     return record, model if live or record is None else str(record["model"]["name"])
+
+
+def _read_only(name: str, said: str) -> tuple[Record | None, str]:
+    """The record of a study that cannot be computed here, and the words for how it can elsewhere."""
+    from case_studies import _story
+
+    record = _story.recorded(name)
+    with st.container(border=True):
+        if record is not None:
+            _badge(record, live=False)
+        st.markdown(said)
+    return record, str(record["model"]["name"]) if record is not None else ""
 
 
 def _model(study: Any) -> str:
@@ -156,8 +170,8 @@ def _try(one: Try, model: str) -> None:
 
 
 def query(one: Try, model: str) -> Mapping[str, str]:
-    """What the address of a state says."""
-    said = {"model": model, "text": one.text, "second": one.second or ""}
+    """What the address of a state says; a state may have a model of its own."""
+    said = {"model": getattr(one, "model", "") or model, "text": one.text, "second": one.second or ""}
     said["e"] = links.pack([dict(edit) for edit in one.edits]) if one.edits else ""
     return {key: value for key, value in said.items() if value}
 
