@@ -11,6 +11,9 @@ PAGES = (
     shell.Entry("negation", "Negation", ":material/exposure_neg_1:"),
     shell.Entry("gender_bias", "Gender bias", ":material/wc:"),
     shell.Entry("multi_hop", "Multi-hop", ":material/route:"),
+    shell.Entry("encoder_and_decoder", "BERT and GPT-2", ":material/swap_horiz:"),
+    shell.Entry("fine_tuning", "Fine-tuning", ":material/model_training:"),
+    shell.Entry("experiments", "Experiments", ":material/science:"),
     shell.Entry("models", "Models", ":material/deployed_code:"),
 )
 

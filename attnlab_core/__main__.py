@@ -33,19 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def listing(_: argparse.Namespace) -> dict[str, Any]:
-    """What there is: methods, edits, metrics, tasks and shipped models."""
+    """What there is: methods, edits, metrics, tasks (data sets), experiments and shipped models."""
     from attnlab_core.catalog import catalog
-    from attnlab_core.lab import TASKS
     from attnlab_core.models import shipped
 
+    kinds = ("methods", "edits", "metrics", "tasks", "experiments")
     return {
-        "methods": [_entry(name, thing) for name, thing in catalog("attnlab_core.methods").items()],
-        "edits": [_entry(name, thing) for name, thing in catalog("attnlab_core.edits").items()],
-        "metrics": [],
-        "tasks": [
-            {"name": task, "label": task.capitalize(), "summary": _TASKS[task], "knobs": []}
-            for task in dict.fromkeys(TASKS.values())
-        ],
+        kind: [_entry(name, thing) for name, thing in catalog(f"attnlab_core.{kind}").items()]
+        for kind in kinds
+    } | {
         "models": [
             {"name": card.name, "label": card.name, "summary": card.summary, "knobs": [], "task": card.task}
             for card in shipped().values()
@@ -224,14 +220,6 @@ def _entry(name: str, thing: Any) -> dict[str, Any]:
     }
 
 
-_TASKS = {
-    "classification": "Choose one of several labels for a text or a pair of texts.",
-    "masked": "Fill in the word behind a mask.",
-    "causal": "Go on with a text, token by token.",
-    "answering": "Find the answer to a question in a context (the second text).",
-}
-
-
 class _Parser(argparse.ArgumentParser):
     """One line for a wrong call, as for every other bad input."""
 
@@ -241,7 +229,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True)
 
     def add(command: Any, show: Any, *, name: str = "", about: str = "") -> argparse.ArgumentParser:
         name = name or command.__name__.replace("listing", "list")
@@ -293,6 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
     _experimenting.add_parsers(add)
     _results.add_parser(commands)
+    commands.metavar = f"{{{','.join(commands.choices)}}}"
     return parser
 
 

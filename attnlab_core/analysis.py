@@ -42,7 +42,7 @@ def headline(report: Report) -> list[str]:
                     else ", but not to be told from as much attention moved at random"
                 )
         groups.setdefault(kind, []).append(row["condition"])
-    said = findings(report)[:1] + [f"**{kind}**: {_list(names)}." for kind, names in groups.items()]
+    said = findings(report)[:1] + [f"**{kind}**: {'; '.join(names)}." for kind, names in groups.items()]
     return said if len(main) > 2 else findings(report)
 
 
@@ -53,7 +53,7 @@ def _evaluated(report: Report) -> list[str]:
     plain, main = rows[0], rows[0]["score"]
     name = _words(main)
     said = [
-        f"Untouched, {report.model['name']} has {_article(name)} of {_number(plain['before'])} on {report.task} "
+        f"Untouched, {report.model['name']} has {_article(name)} of {_number(plain['before'])} on {report.data} "
         f"({_range(plain, 'before')}, {plain['rows']} rows)."
     ]
     effects = {(row["condition"], row["control"]): row for row in report.tables["effects"]}

@@ -117,7 +117,12 @@ def caption(thing: Callable[..., Any]) -> str:
 
 
 def argument_help(thing: Callable[..., Any]) -> dict[str, str]:
-    """The `Args:` (or `Attributes:`) section of a Google docstring as name → text."""
+    """The `Args:` (or `Attributes:`) section of a Google docstring as name → text; of a class, with its bases' too."""
+    bases = [base for base in thing.__mro__[1:-1] if base.__doc__] if isinstance(thing, type) else []
+    return {name: text for part in (*reversed(bases), thing) for name, text in _section(part).items()}
+
+
+def _section(thing: Callable[..., Any]) -> dict[str, str]:
     doc = inspect.getdoc(thing) or ""
     section = re.search(r"^(?:Args|Attributes):\n((?:[ ]{4}.*\n?|\n)+)", doc, re.MULTILINE)
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1] if section else "", re.MULTILINE)

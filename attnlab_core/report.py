@@ -60,9 +60,13 @@ class Report:
     @property
     def title(self) -> str:
         """In a line: what was measured of what."""
+        return f"{self.experiment}: {self.model['name']} on {self.data}, {self.rows:,} rows"
+
+    @property
+    def data(self) -> str:
+        """What the data are called: the data set, or the name of a table of one's own."""
         data = self.request.get("data")
-        what = PurePath(str(data)).stem if self.task == "custom" and data else self.task
-        return f"{self.experiment}: {self.model['name']} on {what}, {self.rows:,} rows"
+        return PurePath(str(data)).stem if self.task == "custom" and data else self.task
 
     def to_frame(self, table: str | None = None) -> pd.DataFrame:
         """One table as a frame; the main one unless another is named.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 POSTGRES = ("initdb", "pg_ctl", "postgres")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+_OWN = tempfile.TemporaryDirectory(prefix="attnlab-tests-")  # no test writes into the user's folders
+for _kind in ("CACHE", "DATA"):
+    os.environ[f"XDG_{_kind}_HOME"] = str(Path(_OWN.name) / _kind.lower())
 
 
 def find_browser() -> str | None:

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60_000
 """Milliseconds; a busy machine imports slowly, and speed is measured elsewhere."""
+STUDIES = ("negation", "gender_bias", "multi_hop", "encoder_and_decoder", "fine_tuning")
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +95,13 @@ def test_the_main_job(address, visitor):
     expect(box).to_have_value("The movie was not as bad as I expected.", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize(
-    "name", ["start", "compare", "manipulate", "negation", "gender_bias", "multi_hop", "models"]
-)
+@pytest.mark.parametrize("name", ["start", "compare", "manipulate", *STUDIES, "experiments", "models"])
 def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
     with serving() as (fresh, _):
         page = visitor(fresh + ("" if name == "start" else name))
         page.get_by_role("heading", level=1).wait_for()
         page.get_by_role("link", name="Manipulate").first.wait_for()
-        if name not in ("models", "negation", "gender_bias", "multi_hop"):
+        if name not in ("experiments", "models", *STUDIES):
             page.wait_for_selector(".al-verdict")
         assert page.locator("[data-testid=stException]").count() == 0
         assert "AttentionLab" in page.title()
@@ -212,14 +211,12 @@ def test_a_figure_is_downloaded(address, visitor):
         assert Path(caught.value.path()).read_bytes().startswith(begins)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "compare", "manipulate?w=nothing", "negation", "gender_bias", "multi_hop", "models"]
-)
+@pytest.mark.parametrize("name", ["", "compare", "manipulate?w=nothing", *STUDIES, "experiments", "models"])
 def test_a_phone_never_scrolls_sideways(name, address, visitor):
     text = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen is nothing to dislike, said everybody who went there."
     page = visitor(f"{address}{name}", viewport={"width": 390, "height": 844})
     page.get_by_role("heading", level=1).wait_for()
-    if name not in ("models", "negation", "gender_bias", "multi_hop"):
+    if name not in ("experiments", "models", *STUDIES):
         page.wait_for_selector(".al-verdict")
         box = page.get_by_label("Sentence" if name == "" else "Text", exact=name != "")
         box.fill(text)
@@ -234,7 +231,7 @@ def test_a_phone_never_scrolls_sideways(name, address, visitor):
     assert max(widths) <= 0
 
 
-@pytest.mark.parametrize("name", ["negation", "gender_bias", "multi_hop"])
+@pytest.mark.parametrize("name", STUDIES)
 def test_every_try_of_a_story_opens_its_state(name, address, visitor):
     """Each link of a case study opens the page it names with its text, and an answer is shown there."""
     from urllib.parse import parse_qs, urljoin, urlsplit

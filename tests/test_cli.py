@@ -65,10 +65,16 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 def test_list_names_all_there_is(ask: Ask) -> None:
     said = ask("list")
-    assert {"methods", "edits", "metrics", "tasks", "models"} <= said.keys()
+    assert {"methods", "edits", "metrics", "tasks", "experiments", "models"} <= said.keys()
     assert {one["name"] for one in said["methods"]} >= METHODS
     assert {one["name"] for one in said["edits"]} >= {"scale", "suppress"}
-    assert {one["name"] for one in said["tasks"]} >= {"classification", "masked", "causal", "answering"}
+    assert {one["name"] for one in said["tasks"]} >= {"sst2", "squad", "wikitext2", "custom"}
+    assert {one["name"] for one in said["metrics"]} >= {
+        "aopc_compr",
+        "aopc_suff",
+        "taucorr_loo",
+        "auprc_plau",
+    }
     for kind in said.values():
         for one in kind:
             assert {"name", "label", "summary", "knobs"} <= one.keys()
@@ -248,3 +254,90 @@ def test_a_reference_is_fitted_from_a_file(ask, complaint, model, tmp_path, monk
     assert "cannot be read" in complaint("fit", "--model", model, "--texts", str(tmp_path / "none.txt"))
     file.write_text("one line\n")
     assert "both need 60" in complaint("fit", "--model", model, "--texts", str(file))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> str:
+    file = tmp_path / "mine.csv"
+    lines = [
+        "id,text,label",
+        *(f"{k},the film was {word},negative" for k, word in enumerate("bad dull long good".split())),
+    ]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(file)
+
+
+def test_evaluate_measures_keeps_and_writes_a_page(ask: Ask, model: str, rows: str, tmp_path: Path) -> None:
+    db, page = str(tmp_path / "results.db"), tmp_path / "page.html"
+    said = ask(
+        *(
+            "evaluate",
+            "custom",
+            "--model",
+            model,
+            "--data",
+            rows,
+            "--db",
+            db,
+            "--out",
+            str(page),
+            "--layers",
+            "all",
+        ),
+        *("--edit", '{"op": "invert"}', "--layers", "0"),
+    )
+    assert said["schema"] == "attentionlab.report"
+    assert {row["condition"] for row in said["tables"]["effects"]} == {"invert", "invert, layer 0"}
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    kept = ask("results", "show", str(said["stored"]), "--db", db)
+    assert kept["tables"] == said["tables"]
+    other = tmp_path / "all.html"
+    assert ask("analyse", "--db", db, "--out", str(other))["results"] == [said["stored"]]
+    assert "invert, layer 0" in other.read_text(encoding="utf-8")
+
+
+def test_experiments_are_told_in_words_too(model: str, rows: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(
+            [
+                "evaluate",
+                "custom",
+                "--model",
+                model,
+                "--data",
+                rows,
+                "--edit",
+                '{"op": "uniform"}',
+                "--no-store",
+            ]
+        )
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "uniform" in said
+    assert "mine, 4 rows" in said
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (("evaluate", "sst3"), "sst2"),
+        (("evaluate", "custom", "--data", "/nowhere.csv"), "nowhere"),
+        (("evaluate", "custom", "--edit", '{"op": "invert"}', "--layers", "7"), "layer"),
+        (("evaluate", "custom", "--limit", "0", "--edit", '{"op": "invert"}'), "limit"),
+        (("evaluate", "custom", "--db", "nosuch://x"), "nosuch"),
+        (("bench", "custom", "--method", "atmen"), "atman"),
+        (("analyse", "--out", "page.html", "--db", "empty.db"), "no such results"),
+        (("results", "show", "77", "--db", "empty.db"), "77"),
+        (("evaluate", "custom", "--engine", "spark"), "spark"),
+    ],
+)
+def test_experiments_on_bad_input(
+    argv: tuple[str, ...], reason: str, complaint: Callable[..., str], model: str, rows: str, tmp_path: Path
+) -> None:
+    given = [str(tmp_path / part) if part in ("empty.db", "page.html") else part for part in argv]
+    if argv[0] in ("evaluate", "bench"):
+        given += ["--model", model]
+        given += [] if "--data" in argv else ["--data", rows]
+        given += [] if "--db" in argv else ["--no-store"]
+    assert reason in complaint(*given)

@@ -82,7 +82,10 @@ def words(at: AppTest) -> list[str]:
     return [str(text) for text in at.get("markdown")]
 
 
-PAGES = ("start", "compare", "manipulate", "negation", "gender_bias", "multi_hop", "models")
+PAGES = (
+    *("start", "compare", "manipulate", "negation", "gender_bias", "multi_hop"),
+    *("encoder_and_decoder", "fine_tuning", "experiments", "models"),
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -433,3 +436,47 @@ def test_the_examples_in_the_links_module_hold():
     from pages.ui import links
 
     assert doctest.testmod(links).failed == 0
+
+
+def finished(at: AppTest, slot: str) -> AppTest:
+    """Run until long work is done, as the polling of a browser would."""
+    until = time.monotonic() + 120
+    while at.session_state[f"_task_{slot}"].running and time.monotonic() < until:
+        time.sleep(0.1)
+    at.run()
+    assert not at.exception, at.exception[0].stack_trace
+    return at
+
+
+def test_an_experiment_is_run_kept_and_read_again(backend, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    at = visit("experiments", backend)
+    assert any("480 rows" in head.value for head in at.header)  # the recorded one
+    at.number_input(key="rows").set_value(8).run()
+    at.multiselect(key="conditions").set_value(["invert", "its own attention put back"]).run()
+    at.button(key="go").click().run()
+    finished(at, "experiment")
+    said = "\n".join(str(text.value) for text in at.markdown)
+    assert "its own attention put back" in said
+    assert "no attention moves" in said
+    assert any(head.value == "Past runs" for head in at.header)
+    assert any("8 rows" in head.value for head in at.header)
+    from attnlab_core.store import Store
+
+    (entry,) = Store().find()
+    assert entry.rows == 8
+
+
+@pytest.mark.parametrize(
+    ("measure", "name"), [("Explanations", "bench"), ("Layers", "correlate"), ("Evidence", "evidence")]
+)
+def test_the_other_experiments_run_on_the_page(measure, name, backend, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    at = visit("experiments", backend, measure=measure)
+    at.number_input(key="rows").set_value(4).run()
+    at.button(key="go").click().run()
+    finished(at, "experiment")
+    assert not at.error, at.error[0].value
+    assert any(head.value.startswith(name) for head in at.header)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -18,18 +18,31 @@ Row = Mapping[str, Any]
 Drawn = tuple[str, Any]
 """What is seen, in a sentence, and the chart."""
 WIDE = 430
+Width = int | Literal["container"]
 PENS = ("amount", "plus", "minus", "muted", "mark", "text")
 
 
-def report_charts(report: Report, *, dark: bool = False) -> list[Drawn]:
-    """The charts of a report, each with a sentence that says what is seen; none where its tables are not known."""
+def report_charts(report: Report, *, dark: bool = False, width: Width = WIDE) -> list[Drawn]:
+    """The charts of a report, each with a sentence that says what is seen; none where its tables are not known.
+
+    Args:
+        report: The report.
+        dark: Draw for a dark page.
+        width: In pixels, or "container" for as wide as the place they stand in.
+    """
     made = {"evaluate": _evaluate, "bench": _bench, "correlate": _correlate, "evidence": _evidence}
     draw = made.get(report.experiment)
-    return [] if draw is None else draw(report, dark)
+    return [] if draw is None else draw(report, {"dark": dark, "width": width})
 
 
 def interval_chart(
-    rows: Sequence[Row], *, title: str, level: float | None = None, percent: bool = False, dark: bool = False
+    rows: Sequence[Row],
+    *,
+    title: str,
+    level: float | None = None,
+    percent: bool = False,
+    dark: bool = False,
+    width: Width = WIDE,
 ) -> Any:
     """Values with intervals, a line a label, one colour a series.
 
@@ -39,6 +52,7 @@ def interval_chart(
         level: A value that a dashed line marks.
         percent: Whether values are shares.
         dark: Draw for a dark page.
+        width: In pixels, or "container".
     """
     alt, colours = _altair(), look(dark)
     labels = list(dict.fromkeys(row["label"] for row in rows))
@@ -62,7 +76,7 @@ def interval_chart(
         mark = alt.Chart(pd.DataFrame({"at": [level]})).mark_rule(color=colours["muted"], strokeDash=[4, 4])
         layers.insert(0, mark.encode(x="at:Q"))
     return _dress(
-        alt.layer(*layers).properties(width=WIDE, height=alt.Step(14 if len(names) > 1 else 24)),
+        alt.layer(*layers).properties(width=width, height=alt.Step(14 if len(names) > 1 else 24)),
         palette(dark),
         "",
     )
@@ -83,17 +97,17 @@ def _known(value: Any) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _evaluate(report: Report, dark: bool) -> list[Drawn]:
+def _evaluate(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
     scores, found = report.tables["scores"], []
     for name in list(dict.fromkeys(row["score"] for row in scores))[:2]:
         mine = _interval(scores, "change", lambda row, name=name: row["score"] == name)
         if mine:
             words = name.replace("_", " ")
             caption = f"Change of {words} under each condition, with 95 % intervals over rows."
-            found.append((caption, interval_chart(mine, title=f"change of {words}", level=0, dark=dark)))
+            found.append((caption, interval_chart(mine, title=f"change of {words}", level=0, **how)))
     mine = _interval(report.tables["effects"], "flip_rate", lambda _: True)
     if mine:
-        chart = interval_chart(mine, title="answers that change", percent=True, dark=dark)
+        chart = interval_chart(mine, title="answers that change", percent=True, **how)
         found.append(("Share of rows whose answer is another one, with 95 % intervals.", chart))
     return found
 
@@ -111,7 +125,7 @@ def _interval(table: Sequence[Row], value: str, wanted: Callable[[Row], bool]) -
     ]  # fmt: skip
 
 
-def _bench(report: Report, dark: bool) -> list[Drawn]:
+def _bench(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
     table, found = [row for row in report.tables["metrics"] if _known(row["mean"])], []
     for name in dict.fromkeys(row["metric"] for row in table):
         mine = [row for row in table if row["metric"] == name]
@@ -119,12 +133,12 @@ def _bench(report: Report, dark: bool) -> list[Drawn]:
         mine.sort(key=lambda row: row["mean"], reverse=better == "higher")
         rows = [{"label": r["method"], "value": r["mean"], "low": r["low"], "high": r["high"]} for r in mine]
         caption = f"{name.replace('_', ' ')}: {better} is better; mean over rows with 95 % intervals."
-        found.append((caption, interval_chart(rows, title=name, dark=dark)))
+        found.append((caption, interval_chart(rows, title=name, **how)))
     return found
 
 
-def _correlate(report: Report, dark: bool) -> list[Drawn]:
-    alt, colours = _altair(), look(dark)
+def _correlate(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
+    alt, colours = _altair(), look(how["dark"])
     table, found = report.tables["correlations"], []
     for name in dict.fromkeys(row["importance"] for row in table):
         mine = [row for row in table if row["importance"] == name]
@@ -140,11 +154,13 @@ def _correlate(report: Report, dark: bool) -> list[Drawn]:
         bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low:Q", title=""), y2="high:Q")
         chart = base.mark_line(strokeWidth=2.5, point=True).encode(y=y) + bars
         caption = f"Rank correlation with {name}, layer by layer; mean over rows with 95 % intervals."
-        found.append((caption, _dress(chart.properties(width=WIDE, height=230), palette(dark), "")))
+        found.append(
+            (caption, _dress(chart.properties(width=how["width"], height=230), palette(how["dark"]), ""))
+        )
     return found
 
 
-def _evidence(report: Report, dark: bool) -> list[Drawn]:
+def _evidence(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
     table, found = [row for row in report.tables["evidence"] if _known(row["map"])], []
     for unit in dict.fromkeys(row["unit"] for row in table):
         mine = sorted((row for row in table if row["unit"] == unit), key=lambda row: -row["map"])
@@ -154,5 +170,5 @@ def _evidence(report: Report, dark: bool) -> list[Drawn]:
         ]
         level = next((row["chance"] for row in mine if _known(row.get("chance"))), None)
         caption = f"Mean average precision by {unit}, with 95 % intervals; the dashed line is what a random order gives."
-        found.append((caption, interval_chart(rows, title="mean average precision", level=level, dark=dark)))
+        found.append((caption, interval_chart(rows, title="mean average precision", level=level, **how)))
     return found

@@ -1,16 +1,20 @@
-"""Record the finding of the first screen: `python -m pages.ui.record`.
+"""Record what two pages show before anything was computed: `python -m pages.ui.record`.
 
-The app shows the recorded finding, and says that it is recorded, for the seconds until the model is there.
+The first screen shows the recorded finding for the seconds until the model is there, Experiments a recorded report until
+another is asked for; both say that they are recorded.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from contextlib import chdir
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pages.ui import backend, panels, state
+from pages.ui import backend, experimenting, panels, state
 from pages.ui.backend import DEFAULT
 from pages.ui.finding import FACTORS, WORD
 
@@ -43,16 +47,35 @@ def finding(lab: Lab) -> dict[str, Any]:
     }
 
 
+def experiment(lab: Lab) -> dict[str, Any]:
+    """The usual changes of attention over the pairs of the negation study, as the document of a report."""
+    from attnlab_core.experiments import run
+    from attnlab_core.experiments._conditions import usual
+    from attnlab_core.experiments.evaluate import Evaluate
+    from attnlab_core.tasks.custom import Custom
+    from case_studies._suites import to_file
+
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        to_file("negation", Path("negation.csv"))
+        asked = Evaluate(task=Custom(), data="negation.csv", conditions=usual(lab, search=False))
+        return run(asked, lab, folder=Path(folder)).to_json()
+
+
 def _rounded(probabilities: Any) -> dict[str, float]:
     return {label: round(p, 6) for label, p in probabilities.items()}
 
 
 def main() -> None:
     """Load the default model, record, write."""
-    said = finding(backend.load(DEFAULT))
+    lab = backend.load(DEFAULT)
+    said = finding(lab)
     state.RECORDED.parent.mkdir(exist_ok=True)
     state.RECORDED.write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write(f"{state.RECORDED}: {said['text']} {said['factors']}\n")
+    report = experiment(lab)
+    text = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+    experimenting.RECORDED.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{experimenting.RECORDED}: {report['rows']} rows\n")
 
 
 if __name__ == "__main__":

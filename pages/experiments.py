@@ -1,0 +1,21 @@
+"""Experiments over whole data sets: what an edit does, and how good explanations are."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import experimenting, past, question, shell
+
+shell.ensure(__file__)
+st.title("Experiments", anchor=False)
+st.markdown(
+    "From one sentence to a data set: what changes of attention do to a model’s answers, and how good explanations are, with "
+    "intervals and beside what chance does."
+)
+controls, results = st.columns([4, 7], gap="large")
+with controls:
+    name = question.model()
+    asked = experimenting.ask(name)
+with results:
+    experimenting.show(name, asked)
+past.show()
