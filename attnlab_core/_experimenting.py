@@ -63,7 +63,7 @@ def requested(args: argparse.Namespace, lab: Lab) -> Experiment:
 
     kind = experiments()[args.experiment]
     given: dict[str, Any] = {
-        "task": task_from_json(args.task),
+        "task": task_from_json(args.task or _of_name(args.model)),
         "data": args.data,
         "limit": args.limit,
         "seed": args.seed,
@@ -91,6 +91,15 @@ def _value(text: str) -> Any:
     except ValueError:
         return text
     return tuple(said) if isinstance(said, list) else said
+
+
+def _of_name(model: str) -> str:
+    """The data set that a model is named after."""
+    from attnlab_core.tasks import tasks
+
+    if model not in tasks():
+        raise BadInput(f"Say on which data set: one of {', '.join(tasks())}.")
+    return model
 
 
 def _conditions(args: argparse.Namespace, lab: Lab) -> tuple[Any, ...]:
@@ -156,8 +165,10 @@ def add_parsers(add: Adder) -> None:
         made = add(experiment, shown, name=name, about=HELP[name])
         made.set_defaults(experiment=name)
         made.add_argument(
-            "task", help='a data set, such as sst2, or JSON such as {"task": "winobias", "split": "test"}'
-        )
+            "task", nargs="?",
+            help='a data set, such as sst2, or JSON such as {"task": "winobias", "split": "test"}; left out, the one of the '
+            "model's name",
+        )  # fmt: skip
         _common(made)
         _own_flags(made, name)
     made = add(analyse, lambda said: f"{said['file']}: results {', '.join(map(str, said['results']))}")

@@ -67,7 +67,7 @@ def pooled(
 def resamples(n: int, draws: int, seed: int) -> Any:
     """Row numbers drawn with replacement, `draws` times; a few draws at a time, so that memory does not grow with them."""
     rng = np.random.default_rng(seed)
-    at_once = max(1, min(draws, 2**22 // max(n, 1)))
+    at_once = max(1, min(draws, 2**20 // max(n, 1)))
     for first in range(0, draws, at_once):
         yield from rng.integers(0, n, (min(at_once, draws - first), n))
 
@@ -88,7 +88,7 @@ def sign_flip(differences: Values, *, draws: int = 10_000, seed: int = 0) -> flo
         signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         return float((np.abs(signs @ values) >= seen).mean())
     rng, hits = np.random.default_rng(seed), 0
-    at_once = max(1, min(draws, 2**22 // n))
+    at_once = max(1, min(draws, 2**20 // n))
     for first in range(0, draws, at_once):
         signs = rng.integers(0, 2, (min(at_once, draws - first), n)) * 2 - 1
         hits += int((np.abs(signs @ values) >= seen).sum())
