@@ -108,8 +108,10 @@ def _benched(report: Report) -> list[str]:
             for row in rows
             if row is not best and row["low"] <= best["high"] and best["low"] <= row["high"]
         ]
-        chance = [row["method"] for row in rows if row.get("p_holm") is not None and row["p_holm"] >= SURE]
-        text = f"**{_words(metric)}**: best is {best['method']} ({_number(best['mean'])}, {_range(best, '')})"
+        chance = [
+            _words(row["method"]) for row in rows if row.get("p_holm") is not None and row["p_holm"] >= SURE
+        ]
+        text = f"**{_words(metric)}**: best is {_words(best['method'])} ({_number(best['mean'])}, {_range(best, '')})"
         text += (
             f"; the intervals of {_list(level)} overlap with its."
             if level
@@ -144,11 +146,11 @@ def _found(report: Report) -> list[str]:
             continue
         best, chance = rows[0], rows[0]["chance"]
         low = [
-            row["method"]
+            _words(row["method"])
             for row in rows
             if chance is not None and row["method"] != "random" and row["map_low"] <= chance
         ]
-        text = f"By {unit}, {best['method']} finds the marked tokens best: mean average precision {_number(best['map'])} ({_range(best, 'map')})"
+        text = f"By {unit}, {_words(best['method'])} finds the marked tokens best: mean average precision {_number(best['map'])} ({_range(best, 'map')})"
         text += f"; a random order gives {_number(chance)}." if chance is not None else "."
         said.append(
             text + (f" No better than that, as far as these rows can tell: {_list(low)}." if low else "")

@@ -13,6 +13,7 @@ import torch
 from captum.attr import InputXGradient, LayerIntegratedGradients
 from torch import Tensor
 
+import attnlab_core as al
 from attnlab_core.edits import Where
 from attnlab_core.edits.suppress import Suppress
 from attnlab_core.errors import BadInput, Cancelled
@@ -47,7 +48,7 @@ CASES = {
         "Paris",
     ),
 }
-SIGNED = {"atman", "integrated_gradients", "input_x_gradient", "occlusion"}
+SIGNED = {"atman", "integrated_gradients", "input_x_gradient", "gradient_shap", "occlusion"}
 METHODS = sorted(methods())
 every_case = pytest.mark.parametrize("case", CASES)
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -546,3 +547,40 @@ def test_chance_depends_on_seed_and_length_alone() -> None:
     assert torch.equal(attribute(one, "random", seed=3).scores, attribute(one, "random", seed=3).scores)
     assert not torch.equal(attribute(one, "random", seed=3).scores, attribute(one, "random", seed=4).scores)
     assert ((attribute(other, "random").scores >= 0) & (attribute(other, "random").scores < 1)).all()
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_attention_x_gradient_is_the_slope_of_taking_attention_away(layer: int) -> None:
+    """By finite differences: what a word's attention in one layer, taken away by a little, costs."""
+    lab = tiny_lab()
+    run = lab.run("the film was not bad")
+    found = attribute(run, "attention_x_gradient", layer=layer, positive=False)
+    step = 1e-2
+    for key in range(len(run.tokens)):
+        where = al.Where(layers=(layer,), keys=(key,))
+        edits = [[al.Zero(amount=amount, renormalise=False, where=where)] for amount in (step, 2 * step)]
+        less, least = run.goal().value(run.evaluate(rows=edits)).tolist()
+        now = run.value(quantity="log_probability")
+        slope = (4 * less - least - 3 * now) / (2 * step)
+        assert -slope / lab.heads == pytest.approx(float(found.scores[key]), abs=2e-3)
+    both = attribute(run, "attention_x_gradient", layer=layer)
+    assert (both.scores >= 0).all()
+    assert (both.scores >= found.scores - 1e-12).all()
+
+
+def test_gradient_shap_comes_to_integrated_gradients_where_the_baseline_is_one() -> None:
+    run = tiny_lab().run("the film was not bad")
+    wanted = attribute(run, "integrated_gradients").scores
+    found = attribute(run, "gradient_shap", baseline="mask", draws=400)
+    assert torch.allclose(found.scores, wanted, atol=2e-3 * float(wanted.abs().max()) + 1e-6)
+    assert found.details["gap"] < 0.01 * abs(found.details["change"]) + 1e-6
+
+
+def test_gradient_shap_says_how_far_its_draws_go() -> None:
+    run = tiny_lab().run("the film was not bad")
+    few, many = (attribute(run, "gradient_shap", draws=draws) for draws in (2, 1000))
+    assert many.details["gap"] < few.details["gap"]
+    for one in (few, many):
+        far = one.details["gap"] > 0.1 * abs(one.details["change"])
+        assert far == any("draws the scores miss" in note for note in one.notes)
+    assert not torch.equal(few.scores, attribute(run, "gradient_shap", draws=2, seed=1).scores)

@@ -131,10 +131,24 @@ def _bench(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
         mine = [row for row in table if row["metric"] == name]
         better = mine[0]["better"]
         mine.sort(key=lambda row: row["mean"], reverse=better == "higher")
-        rows = [{"label": r["method"], "value": r["mean"], "low": r["low"], "high": r["high"]} for r in mine]
-        caption = f"{name.replace('_', ' ')}: {better} is better; mean over rows with 95 % intervals."
+        rows = [
+            {"label": r["method"].replace("_", " "), "value": r["mean"], "low": r["low"], "high": r["high"]}
+            for r in mine
+        ]
+        caption = (
+            f"{name}: {_meaning(name)} {better.capitalize()} is better; mean over rows with 95 % intervals."
+        )
         found.append((caption, interval_chart(rows, title=name, **how)))
     return found
+
+
+def _meaning(metric: str) -> str:
+    """What a metric of the catalogue asks, in its own words."""
+    from attnlab_core.knobs import caption
+    from attnlab_core.metrics import metrics
+
+    known = metrics()
+    return caption(known[metric]) if metric in known else ""
 
 
 def _correlate(report: Report, how: Mapping[str, Any]) -> list[Drawn]:

@@ -1,4 +1,4 @@
-"""Attribution methods: which tokens an answer rests on, by nine accounts that need not agree.
+"""Attribution methods: which tokens an answer rests on, by eleven accounts that need not agree.
 
 A method is one file with one function `(run, goal, *, knobs…) -> Found`; the folder is the catalogue. `attribute` is
 the way in: it checks the knobs, settles the target, and keeps the promises that every method shares.
