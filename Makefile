@@ -17,7 +17,7 @@ app: setup ## serve the lab on PORT (8501)
 	$(BIN)/streamlit run app.py --server.port=$(PORT) --server.showEmailPrompt=false
 
 test: lint ## format, lint, types, import rules, tests (browser tests where Chromium is found)
-	$(BIN)/pytest $(PYTEST_FLAGS)
+	$(BIN)/pytest -n auto --dist loadfile $(PYTEST_FLAGS)
 
 lint: dev ## the checks that run nothing
 	$(BIN)/ruff format --check .

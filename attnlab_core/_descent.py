@@ -111,8 +111,9 @@ def descend(
             break
         step(number, steps)
         if number < steps:
-            optimiser.zero_grad()
-            loss.backward()
+            slopes = torch.autograd.grad(loss, list(theta.values()))  # backward() would leave gradients on the model
+            for t, slope in zip(theta.values(), slopes, strict=True):
+                t.grad = slope
             optimiser.step()
     return Descent({k: (t * there[k]).cpu() for k, t in kept.items()}, tuple(trace), stopped)
 

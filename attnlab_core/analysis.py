@@ -104,7 +104,7 @@ def _benched(report: Report) -> list[str]:
         sign = -1 if rows[0]["better"] == "lower" else 1
         best = max(rows, key=lambda row: sign * row["mean"])
         level = [
-            row["method"]
+            _words(row["method"])
             for row in rows
             if row is not best and row["low"] <= best["high"] and best["low"] <= row["high"]
         ]

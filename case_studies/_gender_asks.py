@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from attnlab_core.edits import Edit, Where
 from attnlab_core.edits.scale import Scale
@@ -19,6 +21,7 @@ from case_studies._gender_data import PRONOUNS, Item
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
     from attnlab_core.prompt import Encoding
+    from attnlab_core.surgery import Surgery
 
 Head = tuple[int, int]
 
@@ -99,28 +102,66 @@ def _numbers(lab: Lab, pair: tuple[str, str], needed: bool) -> tuple[int, int] |
     return one, two
 
 
-def logits(
-    lab: Lab, asked: Sequence[Asked], how: How | None = None, *, grad: bool = False
-) -> Float[Tensor, "n class"]:
-    """The logits at the mask of every sentence, in order; sentences whose edits are alike go through together."""
+class AtMask(TorchFunctionMode):
+    """A block in which a model computes its words at the mask alone: nothing else is asked, and most of the work is there.
+
+    Args:
+        lab: The model; one that turns hidden states into words in another way than by one linear map says all, as it does.
+        places: The position of the mask in every row of the batch.
+    """
+
+    def __init__(self, lab: Lab, places: Sequence[int]) -> None:
+        super().__init__()
+        self.table = getattr(lab.model.get_output_embeddings(), "weight", None)
+        self.places = torch.tensor(places, device=lab.device)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Called by torch for every torch function inside the block."""
+        if func is functional.linear and len(args) > 1 and args[1] is self.table and args[0].ndim == 3:
+            args = (self.pick(args[0]), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+    def pick(self, values: Float[Tensor, "n token width"]) -> Float[Tensor, "n 1 width"]:
+        """What stands at the mask; at the one place there is, where it has been picked already."""
+        if values.shape[1] == 1:
+            return values
+        return values[torch.arange(len(values), device=values.device), self.places][:, None]
+
+
+def at_mask(
+    lab: Lab, asked: Sequence[Asked], edits: Sequence[Edit] = (), *, keep: bool = False, grad: bool = False
+) -> tuple[Float[Tensor, "n class"], Surgery]:
+    """The logits at the mask of sentences that go through together, under the same edits, and the tape."""
+    types = None if asked[0].encoding.types is None else [list(one.encoding.types or ()) for one in asked]
+    block = AtMask(lab, [one.mask for one in asked])
+    rows = [lab.settle(asked[0].encoding, edits)]
+    with block:
+        out, tape = lab.forward(
+            [list(one.encoding.ids) for one in asked], types=types, rows=rows, keep=keep, grad=grad
+        )
+    return block.pick(out)[:, 0].float().cpu(), tape
+
+
+def together(asked: Sequence[Asked], *, edited: bool) -> list[list[int]]:
+    """The numbers of the sentences that can go through together: as long as each other and, for edits, of one shape."""
     groups: dict[object, list[int]] = {}
     for number, one in enumerate(asked):
-        groups.setdefault(one.shape if how else len(one.encoding.ids), []).append(number)
+        groups.setdefault(one.shape if edited else len(one.encoding.ids), []).append(number)
+    return list(groups.values())
+
+
+def logits(lab: Lab, asked: Sequence[Asked], how: How | None = None) -> Float[Tensor, "n class"]:
+    """The logits at the mask of every sentence, in order; sentences whose edits are alike go through together."""
     order, found = [], []
-    for group in groups.values():
+    for group in together(asked, edited=how is not None):
         for at in range(0, len(group), lab.batch_size):
-            part = [asked[number] for number in group[at : at + lab.batch_size]]
-            first = part[0].encoding
-            edits = lab.settle(first, how(part[0])) if how else ()
-            types = None if first.types is None else [list(one.encoding.types or ()) for one in part]
-            out, _ = lab.forward(
-                [list(one.encoding.ids) for one in part], types=types, rows=[edits], grad=grad
-            )
-            places = torch.tensor([one.mask for one in part], device=out.device)
-            found.append(out[torch.arange(len(part), device=out.device), places].float().cpu())
-            order += group[at : at + lab.batch_size]
-    back = torch.tensor(order).argsort()
-    return torch.cat(found)[back]
+            numbers = group[at : at + lab.batch_size]
+            part = [asked[number] for number in numbers]
+            found.append(at_mask(lab, part, how(part[0]) if how else ())[0])
+            order += numbers
+    return torch.cat(found)[torch.tensor(order).argsort()]
 
 
 def odds(found: Float[Tensor, "n class"], asked: Sequence[Asked]) -> Float[Tensor, " n"]:

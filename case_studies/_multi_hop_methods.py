@@ -17,13 +17,13 @@ from scipy.sparse.csgraph import maximum_flow
 from attnlab_core.errors import BadInput
 from attnlab_core.methods import attribute
 from attnlab_core.methods._graph import SCALE, to_shares
-from attnlab_core.progress import watching
 from attnlab_core.prompt import Prompt
 from attnlab_core.run import Run
+from attnlab_core.stats import interval
 from attnlab_core.targets import Target
 from case_studies._multi_hop_reading import Reading, corrected, flipped, log_p, read, right
 from case_studies._multi_hop_study import knockouts
-from case_studies._story import interval
+from case_studies._story import unheard
 from case_studies.multi_hop import with_other_bridge, without_bridge
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def scored(lab: Lab, readings: Sequence[Reading], tell: Callable[[int], None]) -
                 continue
             more = {"seed": number} if method == "random" else {}
             try:
-                with watching(_nobody):
+                with unheard():
                     target = Target((reading.span[0], reading.span[-1]))
                     said = attribute(run, method, target, **knobs, **more)
                     scores = said.scores.numpy()
@@ -151,10 +151,6 @@ def _summed(rows: Sequence[Mapping[str, float]], chance: Sequence[Mapping[str, f
         gain = [row[name] - luck[name] for row, luck in zip(rows, chance, strict=True)]
         found[f"{name}_gain"] = interval(gain) | {"p": flipped(gain)}
     return found
-
-
-def _nobody(done: int, total: int) -> None:
-    """Watch without a word: the study counts by itself."""
 
 
 def parts(reading: Reading) -> dict[str, tuple[int, ...]]:

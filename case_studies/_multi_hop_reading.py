@@ -13,9 +13,9 @@ from attnlab_core.edits import Edit, Where
 from attnlab_core.edits.zero import Zero
 from attnlab_core.progress import step
 from attnlab_core.prompt import Encoding, Prompt
+from attnlab_core.stats import holm
 from attnlab_core.targets import NO_ANSWER, probabilities
 from attnlab_core.tasks._squad_score import exact
-from case_studies._story import holm
 from case_studies.multi_hop import Item
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ import torch
 from attnlab_core.edits import Edit, Where
 from attnlab_core.edits.zero import Zero
 from attnlab_core.errors import BadInput
+from attnlab_core.stats import interval
 from attnlab_core.targets import NO_ANSWER
 from attnlab_core.tasks._squad_score import exact
 from case_studies._multi_hop_reading import (
@@ -34,7 +35,7 @@ from case_studies._multi_hop_reading import (
     right,
     said,
 )
-from case_studies._story import interval, plain_types
+from case_studies._story import plain_types
 from case_studies.multi_hop import FRESH, make, with_other_bridge, without_bridge
 
 if TYPE_CHECKING:

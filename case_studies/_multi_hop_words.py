@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from case_studies._story import Closing, Record
+from case_studies._story import Closing, Record, listed
 
 SURE = 0.05
 """Below this, after Holm's correction, a difference is called one."""
@@ -21,7 +21,7 @@ CUTS = {
     "answer_other": "answer sentence | another",
     "question_bridge": "question | bridge",
     "question_other": "question | another",
-    "both": "bridge | answer sentence and question",
+    "both": "both cuts at the bridge",
     "hidden": "bridge hidden from everything",
 }
 METHODS = {
@@ -65,11 +65,6 @@ def chance_of(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words joined as in a sentence."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
 def numbered(layers: Sequence[int]) -> str:
     """Layers in words; "no layer" for none."""
     if not layers:
@@ -97,7 +92,7 @@ def worse(test: Mapping[str, Any]) -> bool:
 def than(test: Mapping[str, Any]) -> str:
     """How two cuts compare, in words."""
     words = "more than" if worse(test) else "not reliably more than"
-    return f"{words} its match (difference {signed(test)}, {chance_of(test['p_holm'])})"
+    return f"{words} the matched cut ({chance_of(test['p_holm'])})"
 
 
 def carrying(figures: Mapping[str, Any]) -> list[int]:
@@ -181,7 +176,8 @@ def closing(record: Record) -> Closing:
         f"{exact['whole']['n']} questions a form, {knock['n']} passages cut in all layers, "
         f"{knock['by_layer'][0]['support']['n']} in each layer, {figures['methods']['n']} explained; intervals are bootstrap "
         "95 % intervals over passages, tests are paired, and corrected by Holm's method where several are made.",
-        "The passages are made from templates. Nothing here says that the same holds of questions that people write.",
+        "The passages are made from templates. Nothing here says that the same holds of questions that people write. They were drawn "
+        "after the settings had been chosen on others from the same templates.",
     ]
     if knock["only_right"]:
         certain.append(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnlab_core import stats
 from attnlab_core.edits import Where
 from attnlab_core.edits.scale import Scale
 from attnlab_core.edits.zero import Zero
-from case_studies import _story
 from case_studies._negation_data import KINDS, NEGATING, Pair
 from case_studies._negation_read import (
     Reader,
@@ -70,7 +70,7 @@ def accuracy(reader: Reader, pairs: Sequence[Pair]) -> dict[str, Any]:
         mine = [k for k, p in enumerate(pairs) if p.kind == kind]
         values = right[mine].ravel() if kind == "plain" else right[mine, 1]
         kinds.append(
-            {"kind": kind, **_story.interval(values.tolist()), "without": float(right[mine, 0].mean())}
+            {"kind": kind, **stats.interval(values.tolist()), "without": float(right[mine, 0].mean())}
         )
         for form in dict.fromkeys(pairs[k].form for k in mine):
             held = [k for k in mine if pairs[k].form == form]
@@ -102,7 +102,7 @@ def factors(reader: Reader, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
         for k, factor in enumerate(FACTORS):
             now, was = odds[mine, k] > 0, plain[mine, 0] > 0
             found.append(
-                {"kind": kind, "factor": factor, **_story.interval(likely(odds[mine, k]).tolist())}
+                {"kind": kind, "factor": factor, **stats.interval(likely(odds[mine, k]).tolist())}
                 | {"to_right": int((now & ~was).sum()), "to_wrong": int((was & ~now).sum())}
             )
     return found
@@ -132,7 +132,7 @@ def explained(reader: Reader, pairs: Sequence[Pair], each: int) -> dict[str, Any
     back = turned & (odds[:, 2] < 0)
     return {
         "n": len(asked),
-        "difference": _story.interval((full - plain).tolist()),
+        "difference": stats.interval((full - plain).tolist()),
         "turned": int(turned.sum()),
         "back": int(back.sum()),
         "shares": shares,
@@ -191,7 +191,7 @@ def heads(reader: Reader, pairs: Sequence[Pair], each: int, zeroed: int) -> dict
     return {
         "n": len(asked),
         "n_zeroed": len(some),
-        "best": _story.interval(best.tolist()),
+        "best": stats.interval(best.tolist()),
         "agree": agree,
         "table": table,
     }
@@ -210,7 +210,7 @@ def _corrected(effects: np.ndarray) -> list[float]:
     for column in effects.T:
         moved = column[np.abs(column) > 1e-7]
         found.append(float(tests(moved, method="asymptotic").pvalue) if len(moved) > 5 else 1.0)
-    return _story.holm(found)
+    return stats.holm(found)
 
 
 def few(
@@ -268,13 +268,13 @@ def methods(reader: Reader, pairs: Sequence[Pair], each: int) -> dict[str, Any]:
                 found = attribute(run, name, **({"seed": j} if name == "random" else {}))
             scores.append(np.array([float(found.scores[list(part)].sum()) for part in parts]))
         of_word = np.array([values[0] for values in scores])
-        place = _story.interval([_place(values) for values in scores])
+        place = stats.interval([_place(values) for values in scores])
         table.append({"method": name, "place": place, "spearman": correlation_interval(of_word, effect)})
     return {
         "n": len(asked),
-        "deleted": _story.interval(places),
+        "deleted": stats.interval(places),
         "first": int(sum(place == 1.0 for place in places)),
-        "effect": _story.interval(effect.tolist()),
+        "effect": stats.interval(effect.tolist()),
         "table": table,
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -174,16 +174,3 @@ def correlation_interval(
     found = [value for row in picks if not np.isnan(value := correlation(one[row], other[row]))]
     low, high = np.quantile(found, (0.025, 0.975)) if found else (float("nan"),) * 2
     return {"mean": correlation(one, other), "low": float(low), "high": float(high), "n": len(one)}
-
-
-def plain_types(value: Any, digits: int = 5) -> Any:
-    """The same as JSON takes it: floats rounded to so many digits after the point, what is no number as None."""
-    if isinstance(value, dict):
-        return {str(key): plain_types(one, digits) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_types(one, digits) for one in value]
-    if isinstance(value, bool | str) or value is None:
-        return value
-    if isinstance(value, int | np.integer):
-        return int(value)
-    return round(float(value), digits) if np.isfinite(value) else None

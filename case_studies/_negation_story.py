@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from case_studies._negation_data import EXAMPLES, KINDS, NEGATING
-from case_studies._story import Closing, Figure, Record, Step, Try
-
-if TYPE_CHECKING:
-    import pandas as pd
+from case_studies._story import Closing, Figure, Record, Step, Try, frame, listed, percent
 
 SHOWN = {0.0: "0", 0.25: "¼", 0.5: "½", 1.0: "1", 2.0: "2", 4.0: "4", 8.0: "8"}
 LABELS = {
@@ -31,29 +28,12 @@ WAYS = {
 }
 
 
-def percent(share: float) -> str:
-    """A share for people, with one digit after the point."""
-    return f"{100 * share:.1f} %"
-
-
 def within(found: Mapping[str, Any], of: str = "%") -> str:
     """A mean with its interval."""
     if of == "%":
         mean, low, high = (percent(found[k]).removesuffix(" %") for k in ("mean", "low", "high"))
         return f"{mean} % (95 % interval {low} to {high})"
     return f"{found['mean']:.2f} (95 % interval {found['low']:.2f} to {found['high']:.2f})"
-
-
-def listed(parts: Sequence[str]) -> str:
-    """One, two and three."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a frame."""
-    import pandas as pd
-
-    return pd.DataFrame(list(rows))
 
 
 def steps(record: Record) -> list[Step]:
@@ -113,9 +93,9 @@ def _founding(f: Mapping[str, Any]) -> Step:
     ]
     text_ = (
         f"This project began with a sentence and a promise: “{text}” is {guess} with {sure:.2f}, and with twice the attention "
-        f"on “{word}” it becomes {turned} with {then:.2f}. Those numbers were written before anything was measured. Measured, the "
+        f"on “{word}” it becomes {turned} with {then:.2f}. Those numbers were a guess, made before anything was measured. Measured, the "
         f"model says {was} with {before[was]:.2f} before and {now} with {after[now]:.2f} after the edit. {verdict}; {way}. "
-        f"With no attention on “{word}” at all, P({turned}) is {by[0.0][turned]:.2f}, and with eight times as much it is {by[8.0][turned]:.2f}."
+        f"With no attention on “{word}” at all, P({turned}) is {by[0.0][turned]:.2f}."
     )
     table = frame([dict(zip(("", "expected", "measured"), row, strict=True)) for row in rows])
     figure = Figure("table", table, "The founding example: what was expected and what was measured.")
@@ -131,10 +111,11 @@ def _sentences(f: Mapping[str, Any]) -> Step:
     good = [f"{kind} ({percent(by[kind]['mean'])})" for kind in KINDS if by[kind]["low"] > 0.9]
     poor = [f"{kind} ({percent(by[kind]['mean'])})" for kind in KINDS if by[kind]["high"] < 0.5]
     forms = [row for row in f["forms"] if row["kind"] == "scope"]
+    shown = "; ".join(f"“{kind}” is {EXAMPLES[kind]}" for kind in NEGATING)
     said = [listed([f"“{r['form']}”" for r in forms if r["right"] == share]) for share in (1.0, 0.0)]
     text = (
-        f"Before asking how, ask whether: {f['count']} pairs of sentences, {f['each']} of each kind, that differ in one "
-        "negation, made from templates and word lists. "
+        f"Before asking how, ask whether. {f['count']} pairs of sentences, {f['each']} of each kind, were made from templates; the two "
+        f"of a pair differ in one negation. {shown[0].upper()}{shown[1:]}; “plain” pairs, for comparison, differ in the judging word. "
     )
     text += (
         f"The model is nearly always right on {listed(good)}. "
@@ -142,17 +123,12 @@ def _sentences(f: Mapping[str, Any]) -> Step:
         else "It is nearly always right on no kind. "
     )
     text += (
-        f"It fails on {listed(poor)}: worse than a coin. "
+        f"It fails on {listed(poor)}, where a coin would do better. "
         if poor
         else "It does worse than a coin on no kind. "
     )
     if said[0] and said[1]:
         text += f"Within “scope” it is always right with {said[0]}, and never with {said[1]}."
-    text += (
-        " Where it is wrong, the next step asks whether more attention to the negation would help."
-        if poor
-        else ""
-    )
     rows = [
         {"label": f"{kind}: {EXAMPLES[kind]}" if kind == "plain" else kind, "value": by[kind]["mean"]}
         | {"low": by[kind]["low"], "high": by[kind]["high"]}
@@ -173,22 +149,17 @@ def _sentences(f: Mapping[str, Any]) -> Step:
 
 def _factors(f: Mapping[str, Any]) -> Step:
     by = {(row["kind"], row["factor"]): row for row in f["factors"]}
-    total = {
-        (way, x): sum(by[kind, x][way] for kind in NEGATING)
-        for way in ("to_right", "to_wrong")
-        for x in (0.0, 8.0)
-    }
+    total = {way: sum(by[kind, 8.0][way] for kind in NEGATING) for way in ("to_right", "to_wrong")}
     n = sum(by[kind, 1.0]["n"] for kind in NEGATING)
-    none, plain, much = (by["negated", x] for x in (0.0, 1.0, 8.0))
+    none, plain = (by["negated", x] for x in (0.0, 1.0))
     double = [by["double negation", x] for x in (1.0, 8.0)]
-    net = total["to_right", 8.0] - total["to_wrong", 8.0]
+    net = total["to_right"] - total["to_wrong"]
     fall = "falls" if none["mean"] < plain["mean"] else "rises"
     text = (
-        "Now the attention that every word pays to the negation is multiplied, in all heads and layers; each row still sums to "
-        f"one. In “negated” sentences the probability of the right label {fall} from {percent(plain['mean'])} to "
-        f"{percent(none['mean'])} when the negation gets none, and with eight times as much it is {percent(much['mean'])}. "
-        f"Of all {n} sentences, no attention turns {total['to_wrong', 0.0]} right verdicts wrong and {total['to_right', 0.0]} wrong "
-        f"ones right; eight times as much turns {total['to_wrong', 8.0]} wrong and {total['to_right', 8.0]} right. "
+        "Now the attention that every word pays to the negation is multiplied, in all heads and layers; the other words share what "
+        f"is taken, or give what is added. In “negated” sentences the probability of the right label {fall} from "
+        f"{percent(plain['mean'])} to {percent(none['mean'])} when the negation gets none. Eight times as much turns "
+        f"{total['to_wrong']} right verdicts wrong and {total['to_right']} wrong ones right, of {n}. "
     )
     text += (
         "So more attention to the negation helps more often than it harms here. "
@@ -197,7 +168,7 @@ def _factors(f: Mapping[str, Any]) -> Step:
     )
     saved = double[1]["mean"] > 0.5
     text += (
-        f"Double negation goes from {percent(double[0]['mean'])} to {percent(double[1]['mean'])}: looking harder "
+        f"For double negation the probability goes from {percent(double[0]['mean'])} to {percent(double[1]['mean'])}: looking harder "
         f"{'is enough' if saved else 'is not enough'} to understand it."
     )
     rows = [
@@ -235,18 +206,16 @@ def _explained(f: Mapping[str, Any]) -> Step:
     most = max(layers, key=lambda way: layers[way]["mean"])
     text = (
         f"Take {e['n']} sentences in which one word, “not” or “never”, is all that was added. It moves the answer by "
-        f"{within(e['difference'], '')} in log-odds and turns {e['turned']} verdicts. With no attention on it, "
-        f"{percent(by['everywhere']['mean'])} of that difference is gone and {e['back']} verdicts turn back. That sounds like a "
-        "discovery and is mostly how such a model is built: only attention carries anything from one word to another, so a word "
-        "that nobody attends to can only shift the places of those after it. "
+        f"{within(e['difference'], '')} in log-odds, the logarithm of P(positive) / P(negative), and turns {e['turned']} verdicts. "
+        f"With no attention on it, {percent(by['everywhere']['mean'])} of that difference is gone and {e['back']} verdicts turn back; "
+        "that follows from how such a model is built, since only attention carries anything from one word to another. "
     )
     if "answer" in by:
         mine, others = by["answer"]["mean"], by["others"]["mean"]
         route = "through other words first" if others > mine else "straight to the place of the answer"
         text += (
             "More telling is the route: hiding it only from the place where the answer is read removes "
-            f"{percent(mine)}, hiding it from all other places {percent(others)}, so most of it goes {route}. (The two need not add up: one way can "
-            "stand in for the other.) "
+            f"{percent(mine)}, hiding it from all other places {percent(others)}, so most of it goes {route}. "
         )
     text += (
         f"Of single layers the strongest, {most}, removes {percent(layers[most]['mean'])} alone"
@@ -276,17 +245,15 @@ def _heads(f: Mapping[str, Any]) -> Step:
     best = table[0]
     up = [r for r in table if r["p"] < 0.05 and r["effect"] > 0]
     down = [r for r in table if r["p"] < 0.05 and r["effect"] < 0]
-    zeroed = [r for r in table if r["p_zeroed"] < 0.05]
     first = max(table, key=lambda r: r["zeroed"])
     same = (first["layer"], first["head"]) == (best["layer"], best["head"])
     text = (
         f"Each of the {len(table)} heads alone loses sight of the negation, in {h['n']} sentences. Head {best['head']} of layer "
-        f"{best['layer']} carries most: {within(h['best'], '')} of the log-odds, out of {f['explained']['difference']['mean']:.2f}. "
-        f"Trying so many heads finds some by luck, so p-values are corrected for all (Holm): {len(up)} heads speak for the label and "
-        f"{len(down)} against it at 0.05. Small effects pass such a test, too: look at the size, not only at the p-value. "
-        f"Zeroing a whole head (in {h['n_zeroed']} sentences, less what that does to the plain one) moves {len(zeroed)} heads over the "
-        f"same bar and puts {'the same head' if same else 'another head'} first, head {first['head']} of layer {first['layer']}; "
-        f"the two rankings agree with a rank correlation of {h['agree']:.2f}."
+        f"{best['layer']} (both counted from 0) carries most: {within(h['best'], '')} of the log-odds, out of "
+        f"{f['explained']['difference']['mean']:.2f}. After Holm's correction for so many trials, at 0.05, {len(up)} heads speak for "
+        f"the label and {len(down)} against it; small effects pass such a test, too, so look at the size. Zeroing a whole head instead "
+        f"puts {'the same head' if same else 'another head'} first, and the two rankings have a rank correlation of {h['agree']:.2f}, "
+        "where 1 is the same order and 0 is none."
     )
     rows = [{"layer": r["layer"], "head": r["head"], "value": r["effect"]} for r in table]
     figure = Figure(
@@ -353,12 +320,12 @@ def _places(f: Mapping[str, Any]) -> Step:
     order = sorted(m["table"], key=lambda row: -row["place"]["mean"])
     truth = m["deleted"]
     named = [f"{LABELS[row['method']]} ({row['place']['mean']:.2f})" for row in order]
-    low = [LABELS[row["method"]] for row in order if row["place"]["high"] < 0.5]
+    low = [say for say, row in zip(named, order, strict=True) if row["place"]["high"] < 0.5]
     text = (
         f"Explanations give every word a score. In {m['n']} sentences, how high does the negation stand among the others? 1 means "
         "above all of them, 0 below all, and chance is one half. The yardstick is to delete each word and see what the answer loses: by "
         f"that, the negation stands at {within(truth, '')} and comes first in {m['first']} sentences. Highest puts it "
-        f"{named[0]}, then {named[1]}; lowest {named[-1]}. "
+        f"{named[0]}, then {named[1]}. "
         + (f"Below chance: {listed(low)}. " if low else "No method puts it below chance. ")
         + "A high place is not a right one where the model ignores the negation, which is the next step."
     )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from attnlab_core import stats
 from attnlab_core.progress import step
-from case_studies import _story
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
@@ -26,17 +26,6 @@ Weights = Float[np.ndarray, "layer head query key"]
 Measured = Mapping[str, Any]
 PLACES = ("sink", "own", "previous", "next", "earlier", "later")
 """Where a row's attention can go; "earlier" and "later" are the words beyond the neighbours."""
-
-
-@dataclass(frozen=True)
-class TryWith(_story.Try):
-    """A state of Compare or Manipulate with a model of its own, where a story is about several.
-
-    Attributes:
-        model: Its name; empty is the story's first model.
-    """
-
-    model: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +173,7 @@ def ratio(parts: Float[np.ndarray, "sentence part layer head"]) -> Float[np.ndar
 
 def overall(values: Float[np.ndarray, "sentence layer head"]) -> dict[str, float | int]:
     """The mean over all heads with its interval over sentences."""
-    return _story.interval(values.mean((1, 2)).tolist())
+    return stats.interval(values.mean((1, 2)).tolist())
 
 
 def asked(lab: Lab) -> dict[str, str]:

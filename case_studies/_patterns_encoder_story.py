@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from case_studies._patterns import PLACES, Measured, TryWith, clear, within
-from case_studies._story import Closing, Figure, Record, Step, frame, listed, percent
+from case_studies._patterns import PLACES, Measured, clear, within
+from case_studies._story import Closing, Figure, Record, Step, Try, frame, listed, percent
 
 SERIES = {"encoder": "encoder", "back": "encoder, looking back", "decoder": "decoder"}
 FIGURES = {
@@ -58,10 +58,10 @@ def _tries(
     page: Any,
     labels: tuple[str, str],
     edits: tuple[Any, Any] = (None, None),
-) -> tuple[TryWith, ...]:
+) -> tuple[Try, ...]:
     """The same state with the encoder and with the decoder."""
     return tuple(
-        TryWith(page, **f["design"]["tries"][part], model=name, label=label, edits=(edit,) if edit else ())
+        Try(page, **f["design"]["tries"][part], model=name, label=label, edits=(edit,) if edit else ())
         for part, name, label, edit in zip(("encoder", "decoder"), names, labels, edits, strict=True)
     )
 

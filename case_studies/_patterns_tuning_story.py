@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from case_studies._patterns import Measured, TryWith, clear, within
-from case_studies._story import Closing, Figure, Record, Step, frame, listed, percent
+from case_studies._patterns import Measured, clear, within
+from case_studies._story import Closing, Figure, Record, Step, Try, frame, listed, percent
 
 CHANGES = {"evenness": "evenness", "sink": "the sink", "content": "the difference between sentences"}
 TASKS = {"sst2": "sentiment", "pronouns": "masked words", "qa": "answers in a text"}
@@ -31,9 +31,9 @@ def _lines(series: Mapping[str, Sequence[Measured]]) -> list[dict[str, Any]]:
     ]
 
 
-def _try(f: Measured, name: str, page: Any, label: str, edit: Mapping[str, Any] | None = None) -> TryWith:
+def _try(f: Measured, name: str, page: Any, label: str, edit: Mapping[str, Any] | None = None) -> Try:
     """A state with one of the models."""
-    return TryWith(page, **f["design"]["tries"][name], model=name, label=label, edits=(edit,) if edit else ())
+    return Try(page, **f["design"]["tries"][name], model=name, label=label, edits=(edit,) if edit else ())
 
 
 def _head(one: Measured) -> str:
@@ -239,7 +239,7 @@ def _content(f: Measured) -> Step:
         None,
     )
     tries = tuple(
-        TryWith("manipulate", text=said, model=plain, label=f"{plain}: {which} sentence")
+        Try("manipulate", text=said, model=plain, label=f"{plain}: {which} sentence")
         for said, which in zip(f["design"]["pair"], ("one", "another"), strict=True)
         if plain
     )

@@ -10,17 +10,21 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 import pkgutil
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from attnlab_core.errors import BadInput, UnknownName
+from attnlab_core.progress import watching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +47,7 @@ class Try:
         second: The second text of a pair.
         edits: As JSON, for Manipulate.
         label: What the link says.
+        model: Its name, where a story is about several; empty is the story's.
     """
 
     page: Literal["compare", "manipulate"]
@@ -50,6 +55,7 @@ class Try:
     second: str | None = None
     edits: tuple[Mapping[str, Any], ...] = ()
     label: str = "Try it"
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,28 +199,36 @@ def needs(lab: Lab, task: str, why: str) -> None:
         raise BadInput(f"This study needs a model for {task}, not for {lab.task}: {why}")
 
 
-def interval(values: Sequence[float], *, draws: int = 2000, seed: int = 0) -> dict[str, float | int]:
-    """The mean of values with its bootstrap 95 % interval (percentiles of resampled means; Efron, 1979).
-
-    Returns:
-        mean, low, high, n.
-    """
-    import numpy as np
-
-    table = np.asarray(values, dtype=float)
-    if not len(table):
-        return {"mean": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
-    rng = np.random.default_rng(seed)
-    means = table[rng.integers(0, len(table), (draws, len(table)))].mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return {"mean": float(table.mean()), "low": float(low), "high": float(high), "n": len(table)}
+def unheard() -> AbstractContextManager[None]:
+    """A block within which nobody hears of the steps of the work: for what a study counts as one step of its own."""
+    return watching(lambda done, total: None)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """P-values corrected for trying many (Holm, Scandinavian Journal of Statistics 6, 1979)."""
-    order = sorted(range(len(p)), key=lambda k: p[k])
-    found, worst = [0.0] * len(p), 0.0
-    for rank, k in enumerate(order):
-        worst = max(worst, min(1.0, (len(p) - rank) * p[k]))
-        found[k] = worst
-    return found
+def plain_types(value: Any, digits: int = 5) -> Any:
+    """The same as JSON takes it: floats rounded to so many digits after the point, what is no number as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_types(one, digits) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_types(one, digits) for one in value]
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return round(float(value), digits) if math.isfinite(value) else None
+
+
+def frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))
+
+
+def percent(share: float) -> str:
+    """A share for people, with one digit after the point: "12.8 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """One, two and three."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

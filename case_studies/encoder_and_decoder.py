@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from attnlab_core import stats
 from attnlab_core.errors import BadInput
 from case_studies import _patterns as patterns
 from case_studies import _story
@@ -122,12 +123,12 @@ def _even(read: Sequence[Words]) -> list[Words]:
 
 def _overall(measured: ByLayer) -> dict[str, Any]:
     """Every figure as the mean over layers, with its interval over sentences."""
-    return {name: _story.interval(values.mean(1).tolist()) for name, values in measured.items()}
+    return {name: stats.interval(values.mean(1).tolist()) for name, values in measured.items()}
 
 
 def _differences(one: ByLayer, other: ByLayer) -> dict[str, Any]:
     """The first less the second, sentence by sentence, with intervals."""
-    return {name: _story.interval((one[name].mean(1) - other[name].mean(1)).tolist()) for name in one}
+    return {name: stats.interval((one[name].mean(1) - other[name].mean(1)).tolist()) for name in one}
 
 
 def _told(read: Sequence[Words], measured: ByLayer) -> dict[str, Any]:
@@ -140,11 +141,11 @@ def _told(read: Sequence[Words], measured: ByLayer) -> dict[str, Any]:
     return {
         "overall": _overall(measured),
         "layers": {
-            name: [_story.interval(column.tolist()) for column in values.T]
+            name: [stats.interval(column.tolist()) for column in values.T]
             for name, values in measured.items()
         },
         "division": {
-            name: _story.interval(division[:, k].mean((1, 2)).tolist()) | {"even": flat[:, k].mean()}
+            name: stats.interval(division[:, k].mean((1, 2)).tolist()) | {"even": flat[:, k].mean()}
             for k, name in enumerate(patterns.PLACES)
         },
         "words away": {"mean": away[0].mean(), "even": away[1].mean()},

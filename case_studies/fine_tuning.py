@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from attnlab_core import stats
 from attnlab_core.errors import BadInput
 from case_studies import _patterns as patterns
 from case_studies import _story
@@ -118,8 +119,8 @@ def _moves(before: Sequence[Words], after: Sequence[Words]) -> Float[np.ndarray,
 def _layers(values: Float[np.ndarray, "sentence layer"]) -> dict[str, Any]:
     """The mean over layers, and every layer, with intervals over sentences."""
     return {
-        "overall": _story.interval(values.mean(1).tolist()),
-        "layers": [_story.interval(column.tolist()) for column in values.T],
+        "overall": stats.interval(values.mean(1).tolist()),
+        "layers": [stats.interval(column.tolist()) for column in values.T],
     }
 
 
@@ -127,7 +128,7 @@ def _moved(moves: Float[np.ndarray, "sentence layer head"], made: Sequence[Sente
     """How much one model's attention moved, also by kind of sentence."""
     mean = moves.mean(-1)
     kinds = {kind: mean[[one.kind == kind for one in made]].mean(1).tolist() for kind in KINDS}
-    return _layers(mean) | {"kinds": {kind: _story.interval(values) for kind, values in kinds.items()}}
+    return _layers(mean) | {"kinds": {kind: stats.interval(values) for kind, values in kinds.items()}}
 
 
 def _comparable(read: Sequence[Words], made: Sequence[Sentence]) -> list[tuple[int, int]]:

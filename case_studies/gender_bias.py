@@ -18,12 +18,13 @@ from attnlab_core.edits import Edit, Where
 from attnlab_core.edits.zero import Zero
 from attnlab_core.methods import attribute
 from attnlab_core.plausibility import reference
-from attnlab_core.progress import step, watching
+from attnlab_core.progress import step
+from attnlab_core.stats import interval
 from case_studies import _gender_data as data
 from case_studies._gender_asks import Asked, Head, How, gaps, logits, read, scaled, shares
-from case_studies._gender_edit import by_occupation, carry, other_heads, search
+from case_studies._gender_edit import STEPS, by_occupation, carry, other_heads, search
 from case_studies._gender_story import story
-from case_studies._story import interval, needs
+from case_studies._story import needs, plain_types, unheard
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
@@ -60,14 +61,14 @@ def study(lab: Lab, *, seed: int = 0, winobias: Path | None = None) -> dict[str,
         BadInput: The model is for another task, or the folder holds no such sentences.
     """
     needs(lab, "masked", 'it asks for the probabilities of "he" and "she" at a mask.')
-    total, mask = lab.layers + 8, lab.tokenizer.mask_token
+    total, mask = lab.layers + 2 * STEPS + 7, lab.tokenizer.mask_token
     real = read(lab, data.winobias(winobias, mask)) if winobias is not None else []
     alone, two = read(lab, data.alone(mask, seed)), read(lab, data.make(mask, seed))
     found: dict[str, Any] = {"design": _design(alone, two)}
     one_share, two_share = shares(lab, alone), shares(lab, two)
     found |= prior(alone, one_share, two, two_share, seed)
     step(1, total)
-    with watching(_nobody):
+    with unheard():
         found["attention"] = attention(lab, [one for one in two if one.item.half == 1], seed)
     step(2, total)
     held = {"alone": _half(alone, 1), "schemas": _half(two, 1)}
@@ -76,18 +77,19 @@ def study(lab: Lab, *, seed: int = 0, winobias: Path | None = None) -> dict[str,
     profiled = [one for one in alone if one.item.half == 0 and one.item.schema in PROFILED]
     heads = carry(lab, profiled, total=total, done=3)
     found["heads"] = {"sentences": len(profiled), "tried": heads}
-    edit = search(lab, _half(alone, 0), [(one["layer"], one["head"]) for one in heads])
+    edit = search(lab, _half(alone, 0), total=total, done=lab.layers + 3)
     factors = edit.pop("factors")
     used = [{"layer": k[0], "head": k[1], "factor": v} for k, v in factors.items()]
+    used.sort(key=lambda one: -abs(np.log(one["factor"])))
     found["edit"] = edit | {"used": used, "sentences": len(_half(alone, 0))}
-    step(lab.layers + 5, total)
     found["mitigation"] = mitigation(lab, held, factors, seed)
-    step(lab.layers + 7, total)
+    step(total - 2, total)
     found["cost"] = cost(lab, factors, seed)
+    step(total - 1, total)
     if real:
         found["winobias"] = on_winobias(lab, real, factors, seed)
     step(total, total)
-    return _rounded(found)
+    return plain_types(found)
 
 
 def prior(
@@ -250,7 +252,7 @@ def plausible(lab: Lab, asked: Sequence[Asked], how: How | None) -> dict[str, An
         return None
     runs = [(lab.run(one.item.text), one) for one in asked]
     ranks = [known.judge(run.again(*how(one)), run).percentile for run, one in runs]
-    return {"sentences": len(ranks), "percentile": float(np.median(ranks))}
+    return {"sentences": len(ranks), "percentile": float(np.median(ranks)), "highest": float(np.max(ranks))}
 
 
 def _gap(values: Any, asked: Sequence[Asked], kind: str, seed: int) -> dict[str, float | int]:
@@ -335,15 +337,3 @@ def _example(two: Sequence[Asked]) -> dict[str, Any]:
 
 def _half(asked: Sequence[Asked], half: int) -> list[Asked]:
     return [one for one in asked if one.item.half == half]
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_rounded(one) for one in value]
-    return round(value, 5) if isinstance(value, float) else value
-
-
-def _nobody(done: int, total: int) -> None:
-    """Watch without a word."""

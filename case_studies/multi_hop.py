@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from case_studies._story import Closing, Record, Step
 
 NAME = "multi_hop"
-TITLE = "Multi-hop questions: does attention pass through the bridge?"
+TITLE = "Multi-hop questions"
 QUESTION = "Does attention pass through the bridge?"
 MODEL = "qa"
+FRESH = 1000
+"""Added to the study's seed: its settings were chosen on passages of smaller seeds."""
 
 Variant = Literal["whole", "removed", "replaced"]
 Chain = tuple[Relation, Relation]

@@ -50,7 +50,7 @@ def study(
     """
     _story.needs(lab, "classification", "its sentences are judged negative or positive.")
     from case_studies import _negation_measure as measure
-    from case_studies._negation_read import Meter, Reader, plain_types
+    from case_studies._negation_read import Meter, Reader
 
     made = pairs(each, seed=seed)
     cells, turning = lab.layers * lab.heads, len(measure.TURNING)
@@ -86,7 +86,7 @@ def study(
     meter.begin(weights["few"])
     found["few"] = measure.few(reader, made, ranked, sample, seed)
     found["methods"] = measure.methods(reader, made, explained)
-    return plain_types(found)
+    return _story.plain_types(found)
 
 
 def story(record: _story.Record) -> tuple[list[_story.Step], _story.Closing]:

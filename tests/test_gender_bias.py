@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from attnlab_core.edits import Where
 from attnlab_core.edits.scale import Scale
@@ -45,7 +46,7 @@ def small(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(data, "ELSEWHERE", data.ELSEWHERE[:1])
     monkeypatch.setattr(gender_bias, "LOOKED_AT", 2)
     monkeypatch.setattr(gender_bias, "DRAWS", 40)
-    monkeypatch.setattr(edit, "COUNTS", (1, 2))
+    monkeypatch.setattr(edit, "STEPS", 3)
 
 
 def test_forty_occupations_half_of_them_mostly_women() -> None:
@@ -182,6 +183,86 @@ def test_a_heads_effect_is_that_of_a_loop(masked) -> None:
     assert all(row["holm"] >= row["p"] for row in found.values())
 
 
+def test_words_are_computed_at_the_mask_alone(masked) -> None:
+    some = asks.read(masked, data.make(MASK)[:1] + data.alone(MASK)[:3])
+    for one in some:
+        ids = [list(one.encoding.ids)]
+        whole, _ = masked.forward(ids)
+        with asks.AtMask(masked, [one.mask]):
+            narrow, _ = masked.forward(ids)
+        assert narrow.shape == (1, 1, whole.shape[-1])
+        assert narrow[0, 0].tolist() == pytest.approx(whole[0, one.mask].tolist(), abs=1e-5)
+
+
+def searched(masked) -> tuple[list[asks.Asked], list[edit.Part]]:
+    """Two frames of one half, and the parts that go through together."""
+    some = [i for i in data.alone(MASK) if i.half == 0 and i.schema in (0, 4)]
+    asked = asks.read(masked, some)
+    groups = asks.together(asked, edited=True)
+    return asked, [edit._part(masked, [asked[k] for k in numbers], numbers) for numbers in groups]
+
+
+def test_the_slope_by_a_factor_is_that_of_edited_runs(masked) -> None:
+    _, parts = searched(masked)
+    theta = torch.zeros(masked.layers, masked.heads)
+    theta[0, 2], theta[1, 1] = -1.0, 0.5
+    theta.requires_grad_()
+    with torch.enable_grad():
+        found, _ = edit._under(masked, parts[0], theta)
+    (slopes,) = torch.autograd.grad(found[0], theta)
+    one = parts[0].asked[0]
+
+    def odds(off: float) -> float:
+        edits = [
+            Scale(factor=float(np.exp(by)), where=Where((layer,), (head,), (MASK,), (one.item.referent,)))
+            for layer, head, by in ((0, 2, -1.0 + off), (1, 1, 0.5))
+        ]
+        run = masked.run(one.item.text).again(*edits)
+        he, she = (run.value(word, "log_probability") for word in data.PRONOUNS[one.item.slot])
+        return she - he
+
+    assert found[0].item() == pytest.approx(odds(0.0), abs=1e-4)
+    assert float(slopes[0, 2]) == pytest.approx((odds(0.05) - odds(-0.05)) / 0.1, abs=2e-4)
+    assert all(p.grad is None for p in masked.model.parameters())
+
+
+def test_what_was_moved_counts_where_there_is_no_reference(masked) -> None:
+    _, parts = searched(masked)
+    part, one = parts[0], parts[0].asked[0]
+    run = masked.run(one.item.text)
+    cut = run.again(Scale(factor=0.0, where=Where((1,), (2,), (MASK,), (one.item.referent,))))
+    row = run.pattern.weights[1, 2, one.mask]
+    moved = float(row[list(one.referent)].sum())
+    rows = masked.layers * masked.heads * len(row)
+    assert float(edit.oddness(masked, part, run.pattern.weights)) == 0.0
+    first = cut.pattern.weights.clone()
+    first[0] = run.pattern.weights[0]
+    first[1, :2], first[1, 3:] = run.pattern.weights[1, :2], run.pattern.weights[1, 3:]
+    assert float(edit.oddness(masked, part, first)) == pytest.approx(moved / rows, rel=1e-3)
+
+
+def test_the_search_narrows_the_gap_and_a_high_price_leaves_all_as_it_is(masked, monkeypatch) -> None:
+    asked, _ = searched(masked)
+    monkeypatch.setattr(edit, "STEPS", 5)
+    monkeypatch.setattr(edit, "RATE", 0.5)
+    monkeypatch.setattr(edit, "PRICE", 0.0)
+    monkeypatch.setattr(edit, "WEIGHT", 0.0)
+    found = edit.search(masked, asked)
+    assert 0 < len(found["factors"]) <= found["first"] <= masked.layers * masked.heads
+    how = asks.scaled(found["factors"], asks.Asked.people)
+    gaps = [
+        edit.gaps_of_frames(asks.odds(asks.logits(masked, asked, one), asked), asked) for one in (None, how)
+    ]
+    assert float(gaps[1].square().mean()) < 0.8 * float(gaps[0].square().mean())
+    assert found["left"] == pytest.approx(float(gaps[1].mean()), abs=1e-6)
+    values = [1.0 if one.item.female else 0.25 for one in asked]
+    assert edit.gaps_of_frames(torch.tensor(values), asked).tolist() == [0.75, 0.75]
+    monkeypatch.setattr(edit, "PRICE", 1e4)
+    dear = edit.search(masked, asked)
+    assert dear["factors"] == {}
+    assert dear["left"] == pytest.approx(dear["plain"], abs=1e-6)
+
+
 def test_the_other_heads_are_others(masked) -> None:
     factors = {(0, 1): 0.0, (1, 2): 0.25}
     for seed in range(5):
@@ -255,8 +336,7 @@ def test_the_recorded_story_holds() -> None:
     assert record["figures"]["design"]["sentences"] == len(data.make(MASK))
     assert [row["name"] for row in record["figures"]["occupations"]] == list(data.SHARES)
     assert (_story.RECORDED / "gender_bias.json").stat().st_size < 300_000
-    if hasattr(_story, "digest"):
-        assert record["model"].get("digest") == _story.digest(gender_bias.MODEL)
+    assert record["model"]["digest"] == _story.digest(gender_bias.MODEL)
 
 
 def test_phrases_follow_the_numbers() -> None:

@@ -19,7 +19,7 @@ from attnlab_core.testing import tiny_lab, tiny_tokenizer
 from case_studies import __main__ as command
 from case_studies import _patterns as patterns
 from case_studies import _story, encoder_and_decoder, fine_tuning
-from case_studies._patterns import PLACES, TryWith, Words
+from case_studies._patterns import PLACES, Words
 from case_studies._patterns_base import encoder
 from case_studies._patterns_data import EACH, KINDS, LENGTHS, TEMPLATES, pairs, sentences
 
@@ -436,7 +436,7 @@ def test_every_step_opens_something_that_runs(told):
     for step in steps:
         assert step.tries
         for one in step.tries:
-            assert isinstance(one, TryWith)
+            assert one.model in labs
             run = labs[one.model].run(al.Prompt(one.text, one.second))
             for edit in one.edits:
                 kept = {k: v for k, v in edit["where"].items() if k not in ("layers", "heads")}
@@ -479,7 +479,7 @@ def test_options_reach_their_study(folder, capsys, monkeypatch):
 def test_a_state_opens_with_its_own_model():
     from pages.ui.story import query
 
-    assert query(TryWith("compare", "a", model="gpt2-mini"), "pronouns")["model"] == "gpt2-mini"
+    assert query(_story.Try("compare", "a", model="gpt2-mini"), "pronouns")["model"] == "gpt2-mini"
     assert query(_story.Try("compare", "a"), "pronouns")["model"] == "pronouns"
 
 

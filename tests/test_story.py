@@ -117,3 +117,21 @@ def test_every_kind_of_figure_is_drawn(kind, dark):
         | {"series": ["s", "t"], "layer": [0, 1], "head": [1, 0]}
     )
     assert chart(Figure(kind, rows, "caption", ("x", "y"), 0.0), dark).to_dict()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_graph_is_drawn_series_by_series_with_every_part(dark):
+    from pages.ui.story_figures import apart, chart
+
+    rows = pd.DataFrame(
+        {"layer": [1, 2, 1], "source": ["b", "c", "a"], "target": ["a", "b", "a"], "weight": [0.5, 1.0, 0.2]}
+        | {"series": ["one", "one", "two"]}
+    )
+    figures = apart(Figure("graph", rows, "caption", ("layer", "part")))
+    assert [list(one.frame["series"].unique()) for one in figures] == [["one"], ["two"]]
+    for one, layers in zip(figures, (3, 2), strict=True):
+        drawn = chart(one, dark).to_dict()
+        edges, dots = (list(drawn["datasets"].values())[k] for k in (0, 1))
+        assert len(edges) == len(one.frame)
+        assert len(dots) == layers * 3
+        assert "['a', 'b', 'c']" in str(drawn)

@@ -171,7 +171,7 @@ def _try(one: Try, model: str) -> None:
 
 def query(one: Try, model: str) -> Mapping[str, str]:
     """What the address of a state says; a state may have a model of its own."""
-    said = {"model": getattr(one, "model", "") or model, "text": one.text, "second": one.second or ""}
+    said = {"model": one.model or model, "text": one.text, "second": one.second or ""}
     said["e"] = links.pack([dict(edit) for edit in one.edits]) if one.edits else ""
     return {key: value for key, value in said.items() if value}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,28 @@ from pages.ui import state, widgets
 if TYPE_CHECKING:
     from case_studies._story import Figure
 
-NAMES = ("page", "text", "muted", "line", "minus", "plus", "amount", "mark")
-
 
 def draw(figure: Figure, key: str) -> None:
     """A figure with its caption."""
     if figure.kind == "table":
         table(figure)
-    else:
-        wide = "content" if figure.kind in ("heads", "graph") else "stretch"
-        st.altair_chart(chart(figure, state.dark()), theme=None, width=wide, alt=figure.caption, key=key)
+    for number, one in enumerate(() if figure.kind == "table" else apart(figure)):
+        wide = "content" if figure.kind == "heads" else "stretch"
+        made = chart(one, state.dark())
+        st.altair_chart(made, theme=None, width=wide, alt=figure.caption, key=f"{key}.{number}")
     widgets.small(figure.caption)
+
+
+def apart(figure: Figure) -> list[Figure]:
+    """The graphs of a figure one by one, so that each can be as wide as the page; another figure as it is."""
+    import pandas as pd
+
+    if figure.kind != "graph":
+        return [figure]
+    ends = ["target", "source"]
+    parts = list(dict.fromkeys(pd.concat([figure.frame[end] for end in ends])))
+    rows = figure.frame.assign(**{end: pd.Categorical(figure.frame[end], parts) for end in ends})
+    return [replace(figure, frame=mine) for _, mine in rows.groupby("series", sort=False)]
 
 
 def table(figure: Figure) -> None:
@@ -37,8 +49,7 @@ def table(figure: Figure) -> None:
 
 def chart(figure: Figure, dark: bool) -> Any:
     """A figure as an Altair chart, in the colours of the theme."""
-    colours = charts.palette(dark)
-    look = {name: "#{:02x}{:02x}{:02x}".format(*getattr(colours, name)) for name in NAMES}
+    look = charts.look(dark)
     made = {"bars": _bars, "lines": _lines, "dots": _dots, "heads": _heads, "graph": _graph}[figure.kind](
         figure, look
     )
@@ -89,7 +100,9 @@ def _bars(figure: Figure, look: dict[str, str]) -> Any:
     )
     title = figure.axes[0] or None
     layers = [
-        base.mark_bar(color=look["amount"], height={"band": 0.6}).encode(x=alt.X("value:Q", title=title))
+        base.mark_bar(color=look["amount"], height={"band": 0.6}).encode(
+            x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=6))
+        )
     ]
     if {"low", "high"} <= set(rows):
         layers.append(
@@ -108,7 +121,9 @@ def _axis(figure: Figure, name: str, number: int) -> Any:
 
     title = figure.axes[number] or None
     if isinstance(figure.frame[name].iloc[0], Real):
-        return alt.X(f"{name}:Q", title=title, scale=alt.Scale(zero=False))
+        whole = all(float(one).is_integer() for one in figure.frame[name])
+        ticks = alt.Axis(tickMinStep=1, format="d") if whole else alt.Axis(tickCount=8)
+        return alt.X(f"{name}:Q", title=title, scale=alt.Scale(zero=False), axis=ticks)
     return alt.X(f"{name}:O", sort=None, title=title, axis=alt.Axis(labelAngle=0))
 
 
@@ -122,10 +137,15 @@ def _series(figure: Figure, look: dict[str, str]) -> dict[str, Any]:
     pens = [look[name] for name in ("amount", "plus", "minus", "muted", "mark", "text")]
     dashes = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [1, 3])
     domain = [pens[k % len(pens)] for k in range(len(names))]
+    longest = max(map(len, names))
+    columns = 3 if longest <= 12 else 2 if longest <= 20 else 1
+    key = alt.Legend(columns=columns, symbolOpacity=1, symbolType="stroke", symbolSize=300)
+    if figure.kind == "dots":
+        key = alt.Legend(columns=columns)
     return {
-        "color": alt.Color("series:N", title=None, sort=None, scale=alt.Scale(domain=names, range=domain), legend=alt.Legend(columns=3)),
+        "color": alt.Color("series:N", title=None, sort=None, scale=alt.Scale(domain=names, range=domain), legend=key),
         "strokeDash": alt.StrokeDash(
-            "series:N", title=None, sort=None, legend=None,
+            "series:N", title=None, sort=None, legend=key,
             scale=alt.Scale(domain=names, range=[dashes[k % len(dashes)] for k in range(len(names))]),
         ),
     }  # fmt: skip
@@ -212,40 +232,35 @@ def _graph(figure: Figure, look: dict[str, str]) -> Any:
     import altair as alt
 
     rows: Any = figure.frame
-    parts = list(dict.fromkeys([*rows["target"], *rows["source"]]))
-    place = {name: k for k, name in enumerate(parts)}
+    parts, name = list(rows["source"].cat.categories), str(rows["series"].iloc[0])
     lines = rows.assign(
-        x=rows["layer"] - 1, x2=rows["layer"], y=rows["target"].map(place), y2=rows["source"].map(place)
+        x=rows["layer"] - 1, x2=rows["layer"], y=rows["target"].cat.codes, y2=rows["source"].cat.codes
+    ).astype({"source": str, "target": str})
+    ends = [(layer, k) for layer in range(int(rows["layer"].max()) + 1) for k in range(len(parts))]
+    nodes = type(rows)([{"x": layer, "y": k, "part": parts[k]} for layer, k in ends])
+    pick = alt.selection_point(name="part", fields=["part"], on="click", toggle=False)
+    shown = "!isValid(part.part) || indexof(part.part, datum.source) >= 0 || indexof(part.part, datum.target) >= 0"
+    x = alt.X("x:Q", title=figure.axes[0] or None, axis=alt.Axis(tickMinStep=1, grid=False, format="d"))
+    named = f"datum.value == null ? '' : {parts!r}[datum.value]"
+    y = alt.Y(
+        "y:Q",
+        title=None,
+        scale=alt.Scale(domain=[-0.5, len(parts) - 0.5], reverse=True, nice=False),
+        axis=alt.Axis(
+            values=list(range(len(parts))), labelExpr=named, grid=False, ticks=False, labelPadding=9
+        ),
     )
-    drawn = []
-    for number, (name, mine) in enumerate(lines.groupby("series", sort=False)):
-        ends = [(layer, part) for layer in range(int(mine["layer"].max()) + 1) for part in parts]
-        nodes = type(rows)({"x": [at for at, _ in ends], "part": [part for _, part in ends]})
-        nodes["y"] = nodes["part"].map(place)
-        pick = alt.selection_point(name=f"part{number}", fields=["part"], on="click", toggle=False)
-        shown = f"!isValid(part{number}.part) || indexof(part{number}.part, datum.source) >= 0 || indexof(part{number}.part, datum.target) >= 0"
-        x = alt.X("x:Q", title=figure.axes[0] or None, axis=alt.Axis(tickMinStep=1, grid=False, format="d"))
-        named = f"datum.value == null ? '' : {parts!r}[datum.value]"
-        y = alt.Y(
-            "y:Q",
-            title=None,
-            scale=alt.Scale(domain=[-0.5, len(parts) - 0.5], reverse=True, nice=False),
-            axis=alt.Axis(
-                values=list(range(len(parts))), labelExpr=named, grid=False, ticks=False, labelPadding=9
-            ),
-        )
-        edges = alt.Chart(mine).mark_rule(color=look["amount"], strokeCap="round").encode(
-            x=x, x2="x2:Q", y=y, y2="y2:Q",
-            size=alt.Size("weight:Q", legend=None, scale=alt.Scale(range=[0.4, 8], domain=[0, float(mine["weight"].max()) or 1.0])),
-            opacity=alt.condition(shown, alt.value(0.75), alt.value(0.06)),
-            tooltip=["layer", alt.Tooltip("source", title="gets"), alt.Tooltip("target", title="from"), alt.Tooltip("weight:Q", format=".3f")],
-        )  # fmt: skip
-        dots = (
-            alt.Chart(nodes)
-            .mark_circle(size=110, opacity=1, color=look["text"], cursor="pointer")
-            .encode(x=x, y=y, tooltip=["part"])
-        )
-        title = alt.Title(str(name).capitalize(), color=look["text"], anchor="start", fontWeight="normal")
-        whole = edges + dots.add_params(pick)
-        drawn.append(whole.properties(width=380, height=26 * len(parts), title=title))
-    return alt.vconcat(*drawn, spacing=16)
+    edges = alt.Chart(lines).mark_rule(color=look["amount"], strokeCap="round").encode(
+        x=x, x2="x2:Q", y=y, y2="y2:Q",
+        size=alt.Size("weight:Q", legend=None, scale=alt.Scale(range=[0.4, 8], domain=[0, float(lines["weight"].max()) or 1.0])),
+        opacity=alt.condition(shown, alt.value(0.75), alt.value(0.06)),
+        tooltip=["layer", alt.Tooltip("source", title="gets"), alt.Tooltip("target", title="from"), alt.Tooltip("weight:Q", format=".3f")],
+    )  # fmt: skip
+    dots = (
+        alt.Chart(nodes)
+        .mark_circle(size=110, opacity=1, color=look["text"], cursor="pointer")
+        .encode(x=x, y=y, tooltip=["part"])
+    )
+    title = alt.Title(name.capitalize(), color=look["text"], anchor="start", fontWeight="normal")
+    whole = edges + dots.add_params(pick)
+    return whole.properties(width="container", height=30 * len(parts), title=title)
