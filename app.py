@@ -8,6 +8,7 @@ PAGES = (
     shell.Entry("start", "Start", ":material/bolt:"),
     shell.Entry("compare", "Compare", ":material/compare_arrows:"),
     shell.Entry("manipulate", "Manipulate", ":material/tune:"),
+    shell.Entry("heads", "Heads", ":material/grid_view:"),
     shell.Entry("negation", "Negation", ":material/exposure_neg_1:"),
     shell.Entry("gender_bias", "Gender bias", ":material/wc:"),
     shell.Entry("multi_hop", "Multi-hop", ":material/route:"),

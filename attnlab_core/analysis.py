@@ -63,7 +63,8 @@ def _evaluated(report: Report) -> list[str]:
 
 def _one_condition(row: Mapping[str, Any], name: str, effects: Mapping[Any, Mapping[str, Any]]) -> str:
     effect = effects[row["condition"], False]
-    what = f"**{row['condition']}**: {name} "
+    few = f" (where it applies: {row['rows']} rows)" if effect["left_out"] else ""
+    what = f"**{row['condition']}**{few}: {name} "
     if effect["attention_moved"] is not None and effect["attention_moved"] < 1e-6:
         return what + "does not change, and no attention moves: it puts back what was there."
     if row["p_holm"] < SURE:

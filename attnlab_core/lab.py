@@ -187,6 +187,27 @@ class Lab:
         _, tape = self.forward([list(encoding.ids)], types=types, keep=True)
         return self._patterns(tape, encoding)
 
+    def scores(
+        self, encoding: Encoding, edits: Sequence[Edit] = ()
+    ) -> dict[str, Float[Tensor, "layer head query key"]]:
+        """What the softmax makes the attention of: the query-key scores, by part; CPU, fp32, without a unit.
+
+        As the model hands them to its softmax: scaled, with its position terms, capped where it caps them; a model may have
+        shifted each row by a constant. Where a mask hides a key the score is minus infinity. A learned sink's own score
+        is left out. Under edits, these are the scores before the edits of the same call act.
+        """
+        types = None if encoding.types is None else [list(encoding.types)]
+        rows = [self.settle(encoding, edits)]
+        _, tape = self.forward([list(encoding.ids)], types=types, rows=rows, keep=True, scores=True)
+        found = {}
+        for part in dict.fromkeys(part for part, _ in self.calls):
+            mine = [k for k, call in enumerate(self.calls) if call[0] == part]
+            given = [
+                tape.scores[k][0].float().masked_fill(~tape.visible[k][0], -torch.inf).cpu() for k in mine
+            ]
+            found[part] = torch.stack(given)[..., : given[0].shape[-1] - int(self.sink)]
+        return found
+
     def other(self, name: str) -> Lab:
         """Another model, by the name it is loaded by; `BadInput` where this lab was made without a loader."""
         if self.loader is None:
@@ -223,6 +244,7 @@ class Lab:
         rows: Sequence[Sequence[Edit]] = ((),),
         embeddings: Float[Tensor, "batch token width"] | None = None,
         keep: bool = False,
+        scores: bool = False,
         grad: bool = False,
     ) -> tuple[Float[Tensor, "batch place class"], Surgery]:
         """One forward pass over a batch of token ids, padded on the right, each row under its own settled edits.
@@ -238,7 +260,9 @@ class Lab:
         swapped = None if embeddings is None else (table, inputs["input_ids"], embeddings)
         if len(rows) > 1 and all(_alike(row, rows[0]) for row in rows):
             rows = rows[:1]
-        tape = Surgery(self.calls, rows, keep=keep, sink=self.sink, embeddings=swapped, unmasked=behind)
+        tape = Surgery(
+            self.calls, rows, keep=keep, scores=scores, sink=self.sink, embeddings=swapped, unmasked=behind
+        )
         try:
             with torch.set_grad_enabled(grad), tape:
                 return self._outputs(inputs), tape
@@ -291,8 +315,18 @@ class Lab:
             weights = torch.stack([tape.weights[k][0].detach().float().cpu() for k in mine])
             visible = torch.stack([tape.visible[k][0].expand(tape.weights[k].shape[1:]).cpu() for k in mine])
             keys = weights.shape[-1] - int(self.sink)
-            found[part] = AttentionPattern(weights[..., :keys], visible[..., :keys], texts, texts, part)
+            queries = texts if part == "encoder" else self._decoded(texts)
+            heard = texts if part == "cross" else queries
+            found[part] = AttentionPattern(weights[..., :keys], visible[..., :keys], queries, heard, part)
         return found
+
+    def _decoded(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """What the decoder reads: behind an encoder, the same text moved on by a start token (`shift_tokens_right`)."""
+        if self.calls[0][0] != "encoder":
+            return texts
+        start = getattr(self.config, "decoder_start_token_id", None)
+        name = texts[-1] if start is None else self.tokenizer.convert_ids_to_tokens(start)
+        return (str(name), *texts[:-1])
 
     def _check(self) -> tuple[int, str]:
         """Run the model's own tokens with and without the surgery; the number of heads, and where answers are read."""

@@ -127,6 +127,10 @@ class Run:
         ]
         return torch.stack(slopes) * self.pattern.visible
 
+    def scores(self) -> dict[str, Float[Tensor, "layer head query key"]]:
+        """The query-key scores behind `patterns`, under this run's edits; see `Lab.scores`."""
+        return self.lab.scores(self.encoding, self.edits)
+
     def word_similarity(self) -> Float[Tensor, "token token"]:
         """Cosines between the word embeddings of the tokens (no positions), clipped to -1 to 1; CPU, fp32."""
         return self.lab.similarity(self.encoding)

@@ -39,6 +39,7 @@ class Surgery(TorchFunctionMode):
         rows: The settled edits of every row of the batch; one entry stands for all rows.
         keep: Keep the weights as they went on (after the edits) in `weights`, and what was visible in `visible`. Where
             gradients are on, the kept tensors are part of the graph.
+        scores: Keep what each softmax was given in `scores`, as the model made it: before the edits of that same call.
         sink: The softmax has one more column than there are keys, a learned sink.
         embeddings: The model's word-embedding table, the ids [batch, token] that the model is given, and what to put
             in the place of the first look-up in the table, Float[Tensor, "batch token width"].
@@ -55,6 +56,7 @@ class Surgery(TorchFunctionMode):
         rows: Sequence[Sequence[Edit]] = ((),),
         *,
         keep: bool = False,
+        scores: bool = False,
         sink: bool = False,
         embeddings: tuple[Tensor, Tensor, Tensor] | None = None,
         unmasked: Sequence[Tensor] | None = None,
@@ -63,10 +65,11 @@ class Surgery(TorchFunctionMode):
         super().__init__()
         self.calls, self.rows, self.keep, self.sink = tuple(calls), [tuple(row) for row in rows], keep, sink
         self.weights: list[Float[Tensor, "batch head query key"]] = []
+        self.scores: list[Float[Tensor, "batch head query key"]] = []
         self.visible: list[Bool[Tensor, "batch head query key"]] = []
         self.seen = 0
         self.edited_calls = 0
-        self._embeddings, self._unmasked = embeddings, unmasked
+        self._embeddings, self._unmasked, self._scores = embeddings, unmasked, scores
         self._touched = [[0] * len(row) for row in self.rows]
         self._again = [call for call in self.calls if call[0] != "encoder"] if generating else []
         self._only = len({part for part, _ in self.calls}) == 1
@@ -106,6 +109,8 @@ class Surgery(TorchFunctionMode):
         number, self.seen = self.seen, self.seen + 1
         call = self._call(number)
         scores: Tensor = args[0] if args else kwargs["input"]
+        if self._scores:
+            self.scores.append(scores.detach())
         mine = [
             tuple((k, e) for k, e in enumerate(row) if e.where.covers(*call, self._only)) for row in self.rows
         ]

@@ -95,13 +95,13 @@ def test_the_main_job(address, visitor):
     expect(box).to_have_value("The movie was not as bad as I expected.", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("name", ["start", "compare", "manipulate", *STUDIES, "experiments", "models"])
+@pytest.mark.parametrize("name", ["start", "compare", "manipulate", "heads", *STUDIES, "experiments", "models"])
 def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
     with serving() as (fresh, _):
         page = visitor(fresh + ("" if name == "start" else name))
         page.get_by_role("heading", level=1).wait_for()
         page.get_by_role("link", name="Manipulate").first.wait_for()
-        if name not in ("experiments", "models", *STUDIES):
+        if name not in ("heads", "experiments", "models", *STUDIES):
             page.wait_for_selector(".al-verdict")
         assert page.locator("[data-testid=stException]").count() == 0
         assert "AttentionLab" in page.title()
@@ -211,12 +211,12 @@ def test_a_figure_is_downloaded(address, visitor):
         assert Path(caught.value.path()).read_bytes().startswith(begins)
 
 
-@pytest.mark.parametrize("name", ["", "compare", "manipulate?w=nothing", *STUDIES, "experiments", "models"])
+@pytest.mark.parametrize("name", ["", "compare", "manipulate?w=nothing", "heads", *STUDIES, "experiments", "models"])
 def test_a_phone_never_scrolls_sideways(name, address, visitor):
     text = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen is nothing to dislike, said everybody who went there."
     page = visitor(f"{address}{name}", viewport={"width": 390, "height": 844})
     page.get_by_role("heading", level=1).wait_for()
-    if name not in ("experiments", "models", *STUDIES):
+    if name not in ("heads", "experiments", "models", *STUDIES):
         page.wait_for_selector(".al-verdict")
         box = page.get_by_label("Sentence" if name == "" else "Text", exact=name != "")
         box.fill(text)

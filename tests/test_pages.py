@@ -83,7 +83,7 @@ def words(at: AppTest) -> list[str]:
 
 
 PAGES = (
-    *("start", "compare", "manipulate", "negation", "gender_bias", "multi_hop"),
+    *("start", "compare", "manipulate", "heads", "negation", "gender_bias", "multi_hop"),
     *("encoder_and_decoder", "fine_tuning", "experiments", "models"),
 )
 
@@ -148,7 +148,7 @@ def test_own_sentence_and_a_doubled_word_move_the_verdict(backend):
     assert "Live" in "".join(badge.value for badge in at.markdown)
 
 
-@pytest.mark.parametrize("page", ["start", "compare", "manipulate"])
+@pytest.mark.parametrize("page", ["start", "compare", "manipulate", "heads"])
 @pytest.mark.parametrize(
     "text", [NASTY, "🙂", "שלום עולם", "x " * 4000, "a\n\nb", "as good as it gets, as ever"]
 )
@@ -161,7 +161,7 @@ def test_any_text_is_shown_as_text(page, text, backend):
         assert any("were cut" in warning.value for warning in at.warning)
 
 
-@pytest.mark.parametrize("page", ["start", "compare", "manipulate"])
+@pytest.mark.parametrize("page", ["start", "compare", "manipulate", "heads"])
 def test_an_empty_text_is_explained(page, backend):
     at = visit(page, backend)
     box = at.text_input(key="text") if page == "start" else at.text_area(key="text")
