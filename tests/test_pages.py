@@ -480,3 +480,30 @@ def test_the_other_experiments_run_on_the_page(measure, name, backend, tmp_path,
     finished(at, "experiment")
     assert not at.error, at.error[0].value
     assert any(head.value.startswith(name) for head in at.header)
+
+
+def test_two_results_are_seen_side_by_side(backend, tmp_path, monkeypatch):
+    """The choice in the table is put where the browser would put it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    from attnlab_core.report import report_from_json
+    from attnlab_core.store import Store
+
+    said = json.loads((ROOT / "pages/recorded/experiment.json").read_text(encoding="utf-8"))
+    store = Store()
+    store.add_all([report_from_json(said), report_from_json(said | {"rows": 481})])
+    compared = []
+    monkeypatch.setattr(
+        Store, "compare", lambda self, *ids, real=Store.compare: compared.append(ids) or real(self, *ids)
+    )
+    from pages.ui import past
+
+    def choose(frame, **how):
+        return {"selection": {"rows": [0, 1]}} if how.get("key") == "past" else None
+
+    monkeypatch.setattr(past.st, "dataframe", choose)
+    at = visit("experiments", backend)
+    assert compared == [(2, 1)] * len(compared)
+    assert compared
+    assert (
+        sum("Accuracy falls" in str(text.value) for text in at.markdown) == 3
+    )  # the recorded one, and the two

@@ -16,6 +16,8 @@ from attnlab_core.errors import AttentionLabError, BadInput
 from pages.ui import question, state, waiting, widgets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from attnlab_core.lab import Lab
     from attnlab_core.report import Report
     from pages.ui.tasks import Task
@@ -263,7 +265,7 @@ def draw(report: Report, kept: str = "") -> None:
 
     st.header(widgets.plain(report.title), anchor=False)
     short = headline(report)
-    st.markdown("\n".join(f"- {_markdown(line)}" for line in short))
+    st.markdown(listed(short))
     for number, (caption, chart) in enumerate(
         charts.report_charts(report, dark=state.dark(), width="container")
     ):
@@ -272,7 +274,7 @@ def draw(report: Report, kept: str = "") -> None:
     detail = [line for line in findings(report) if line not in short]
     if detail:
         with st.expander("One by one"):
-            st.markdown("\n".join(f"- {_markdown(line)}" for line in detail))
+            st.markdown(listed(detail))
     for table, rows in report.tables.items():
         with st.expander(f"Table: {table} ({len(rows)} rows)"):
             st.dataframe(report.to_frame(table), hide_index=True, width="stretch", key=f"report.{table}")
@@ -291,6 +293,11 @@ def draw(report: Report, kept: str = "") -> None:
             )  # fmt: skip
         if kept:
             widgets.small(kept)
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Findings as a list."""
+    return "\n".join(f"- {_markdown(line)}" for line in lines)
 
 
 def _markdown(line: str) -> str:

@@ -53,12 +53,21 @@ def _frame(rows: list[dict[str, Any]]) -> Any:
 
 
 def _beside(store: Any, chosen: list[int]) -> None:
+    from attnlab_core.analysis import headline
+
     one, two = (store.get(number) for number in chosen)
     left, right = st.columns(2, gap="large")
     for place, number, report in ((left, chosen[0], one), (right, chosen[1], two)):
         with place:
             st.markdown(f"**{number}**: {widgets.plain(report.title)}, {report.made[:10]}")
-    st.dataframe(store.compare(*chosen), hide_index=True, width="stretch", key="beside")
+            st.markdown(experimenting.listed(headline(report)))
+    if one.experiment != two.experiment:
+        widgets.say("info", "They are of different experiments, so there are no figures to put side by side.")
+        return
+    table = store.compare(*chosen)
+    st.dataframe(table, hide_index=True, width="stretch", key="beside")
+    for note in table.attrs.get("notes", ()):
+        widgets.small(note)
 
 
 def _remove(number: int) -> None:
