@@ -41,6 +41,7 @@ def show(card: Card) -> None:
         with st.container(horizontal=True):
             for page, label, icon in (
                 ("compare", "Compare explanations", "compare_arrows"),
+                ("heads", "See its heads", "grid_view"),
                 ("manipulate", "Edit its attention", "tune"),
             ):
                 st.page_link(

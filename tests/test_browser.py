@@ -95,7 +95,9 @@ def test_the_main_job(address, visitor):
     expect(box).to_have_value("The movie was not as bad as I expected.", timeout=PATIENCE)
 
 
-@pytest.mark.parametrize("name", ["start", "compare", "manipulate", "heads", *STUDIES, "experiments", "models"])
+@pytest.mark.parametrize(
+    "name", ["start", "compare", "manipulate", "heads", *STUDIES, "experiments", "models"]
+)
 def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
     with serving() as (fresh, _):
         page = visitor(fresh + ("" if name == "start" else name))
@@ -211,7 +213,9 @@ def test_a_figure_is_downloaded(address, visitor):
         assert Path(caught.value.path()).read_bytes().startswith(begins)
 
 
-@pytest.mark.parametrize("name", ["", "compare", "manipulate?w=nothing", "heads", *STUDIES, "experiments", "models"])
+@pytest.mark.parametrize(
+    "name", ["", "compare", "manipulate?w=nothing", "heads", *STUDIES, "experiments", "models"]
+)
 def test_a_phone_never_scrolls_sideways(name, address, visitor):
     text = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen is nothing to dislike, said everybody who went there."
     page = visitor(f"{address}{name}", viewport={"width": 390, "height": 844})

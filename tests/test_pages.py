@@ -399,7 +399,7 @@ def test_shared_modules_import_nothing_heavy():
     import subprocess
     import sys
 
-    code = "import sys, pages.ui.shell, attnlab_core.charts, pages.ui.panels, pages.ui.workbench, pages.ui.optimise_tab; print({'torch','transformers','captum'} & {*sys.modules})"
+    code = "import sys, pages.ui.shell, attnlab_core.charts, pages.ui.panels, pages.ui.workbench, pages.ui.optimise_tab, pages.ui.heads; print({'torch','transformers','captum'} & {*sys.modules})"
     made = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )

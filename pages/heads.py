@@ -1,0 +1,66 @@
+"""Look at a model's attention: all heads at a glance, one of them large, as a heatmap and as lines between tokens."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from attnlab_core.errors import AttentionLabError
+from pages.ui import carrying, heads, heads_figures, question, shell, stack, state, widgets, workbench
+from pages.ui.backend import Question
+
+shell.ensure(__file__)
+st.title("Heads", anchor=False)
+st.markdown("Attention is where a model looks, not what it uses.")
+left, right = st.columns([8, 5], gap="medium")
+with left:
+    question.text_box()
+with right:
+    name = question.model()
+    lab = question.ready(name)
+    question.sample_box(lab)
+with left:
+    question.second_box(lab)
+prompt = question.asked(lab)
+if prompt is None:
+    st.stop()
+try:
+    run = state.backend().run(Question(name, prompt))
+except AttentionLabError as error:
+    widgets.say("error", widgets.told(error))
+    st.stop()
+carrying.from_link()
+now = workbench.outcome(name, run, None)
+if now.problem:
+    widgets.say("error", now.problem)
+with left, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    kind = st.segmented_control(
+        "Show", ["weights", "scores"], default="weights", required=True, key="values", bind="query-params",
+        help="*Weights*: what the softmax gives; a row sums to one. *Scores*: what it is given, query times key; they show what "
+        "the softmax hides, and only differences within a row matter.",
+    )  # fmt: skip
+    part = next(iter(run.patterns))
+    if len(run.patterns) > 1:
+        part = st.segmented_control(
+            "Attention of", list(run.patterns), default=part, required=True, key="part", bind="query-params",
+            help="*Encoder*: the text to itself. *Decoder*: what it reads, to itself. *Cross*: from the decoder to the encoder.",
+        )  # fmt: skip
+    if now.after is not None:
+        on = sum(card.on for card in stack.cards())
+        widgets.small(f"Under {on} edit{'s' * (on != 1)} made on the page Manipulate.")
+if kind == "scores" and now.after is not None:
+    widgets.small(
+        "Scores are those before the edits of the same layer act: what changes is what earlier layers pass on."
+    )
+read = heads_figures.read(run, now.after, part, kind)
+if read.bin > 1:
+    widgets.say(
+        "warning",
+        f"{read.tokens} tokens are too many to show one by one: up to {read.bin} that follow each other are one bin. "
+        + (
+            "Weights are averaged over the tokens that attend and added up over those attended to."
+            if kind == "weights"
+            else "Scores are averaged over a bin."
+        ),
+    )
+start = heads.chosen(*read.before.shape[:2])
+heads.show(name, run, now.after, read, kind, heads.payload(read, name, kind, start))

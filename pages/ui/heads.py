@@ -1,0 +1,187 @@
+"""All heads of a model at a glance and one of them large: what the browser is sent, and what it says is chosen.
+
+The numbers go to the browser once a run, as one array of 16-bit codes; choosing, merging, filtering and hovering happen
+there. What is chosen comes back, once the hand rests, for the address, the downloads and the next visit.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+
+from pages.ui import carrying, heads_figures, links, stack, state, widgets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from attnlab_core.run import Run
+    from pages.ui.heads_figures import Read
+
+KEY = "heads"
+HIDDEN = 65535
+"""The code of a cell that the mask hides; the others run from 0 to one less."""
+
+
+def _asset(*names: str) -> str:
+    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
+
+
+_component = component(
+    "attentionlab.heads",
+    html=_asset("heads.html"),
+    css=_asset("heads.css"),
+    js=_asset("heads_values.js", "heads_glance.js", "heads_large.js", "heads_words.js", "heads.js"),
+)
+
+MERGES = ("one", "heads-mean", "heads-max", "layers-mean", "layers-max", "all-mean", "all-max")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "merge": MERGES,
+    "view": ("heatmap", "lines", "both"),
+    "block": ("all", "first-second", "second-first", "within"),
+    "side": ("before", "after", "change"),
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at, and how.
+
+    Attributes:
+        layer: Of the chosen head.
+        head: Its number.
+        merge: What is shown large: this head, or the mean or the largest over a layer's heads, this head's layers, or all.
+        view: How it is drawn.
+        block: Of a pair of texts: which text attends to which.
+        side: Under edits: without them, with them, or the change.
+        least: Weights below it are not drawn.
+        specials: Whether special tokens are shown.
+        first: Whether the first token is shown as one that is attended to.
+        rescale: Whether what is shown of a row is brought to a sum of one.
+    """
+
+    layer: int = 0
+    head: int = 0
+    merge: str = "one"
+    view: str = "both"
+    block: str = "all"
+    side: str = "after"
+    least: float = 0.0
+    specials: bool = True
+    first: bool = True
+    rescale: bool = False
+
+
+def taken(said: Mapping[str, Any], layers: int, heads: int, start: View | None = None) -> View:
+    """A view from what a browser or an address says; what makes no sense there is left as it was."""
+    view = start or View(layer=layers // 2)
+    for field in fields(View):
+        value = _read(field.name, said.get(field.name))
+        view = view if value is None else replace(view, **{field.name: value})
+    return replace(view, layer=min(view.layer, layers - 1), head=min(view.head, heads - 1))
+
+
+def _read(name: str, value: Any) -> Any:
+    if name in CHOICES:
+        return value if value in CHOICES[name] else None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if not 0 <= number < 4096:  # also what is no number
+        return None
+    if name == "least":
+        return min(number, 1.0)
+    return int(number) if name in ("layer", "head") else bool(number)
+
+
+def in_address(view: View) -> dict[str, str]:
+    """The parameters that say what differs from the beginning."""
+    plain = View(layer=-1, head=-1)
+    return {
+        name: str(int(value) if isinstance(value, bool) else value)
+        for name, value in asdict(view).items()
+        if value != getattr(plain, name)
+    }
+
+
+def payload(read: Read, name: str, kind: str, start: View) -> dict[str, Any]:
+    """What the browser is sent: the codes of one run, or of two on one scale, and the tokens."""
+    both = [read.before] if read.after is None else [read.before, read.after]
+    low, high = (0.0, 1.0) if kind == "weights" else heads_figures.span(both)
+    coded = [_codes(values, low, high) for values in both]
+    said = repr((name, kind, read.part, read.queries, [hashlib.blake2b(c).hexdigest() for c in coded]))
+    return {
+        "doc": hashlib.blake2b(said.encode(), digest_size=9).hexdigest(),
+        "kind": kind,
+        "part": read.part,
+        "layers": read.before.shape[0],
+        "heads": read.before.shape[1],
+        "low": low,
+        "high": high,
+        "queries": [asdict(token) for token in read.queries],
+        "keys": [asdict(token) for token in read.keys],
+        "bin": read.bin,
+        "codes": [base64.b64encode(code).decode() for code in coded],
+        "start": asdict(start),
+    }
+
+
+def _codes(values: np.ndarray, low: float, high: float) -> bytes:
+    """Values as little-endian 16-bit codes: from `low` to `high` in 65,534 steps, hidden cells (NaN) apart."""
+    import numpy as np
+
+    share = (values - low) / max(high - low, 1e-9)
+    codes = np.where(np.isnan(values), HIDDEN, np.rint(np.clip(share, 0, 1) * (HIDDEN - 1)))
+    return codes.astype("<u2").tobytes()
+
+
+def chosen(layers: int, heads: int) -> View:
+    """What is looked at: what the browser said last, else what the address says, else what was looked at before."""
+    before = taken(asdict(state.get("_heads") or View(layer=layers // 2)), layers, heads)
+    message = (state.get(KEY) or {}).get("view")
+    found = taken(message if isinstance(message, dict) else st.query_params, layers, heads, before)
+    state.put("_heads", found)
+    return found
+
+
+@st.fragment
+def show(name: str, run: Run, after: Run | None, read: Read, kind: str, data: dict[str, Any]) -> None:
+    """The heads, and what can be taken along. Runs by itself when another head is chosen; the numbers are not sent again."""
+    _component(key=KEY, default={"view": None}, on_view_change=lambda: None, data=data)
+    view = chosen(*read.before.shape[:2])
+    for field in fields(View):
+        st.query_params.pop(field.name, None)
+    st.query_params.update(in_address(view))
+    figure = heads_figures.figure(run, after, read, view, kind)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        widgets.downloads("heads", figure.chart, figure.frame, figure.document)
+        _share()
+        if read.part != "cross":
+            st.page_link(
+                "pages/manipulate.py", label="Edit this head", icon=":material/tune:",
+                query_params=_onward(name, run, view),
+            )  # fmt: skip
+
+
+def _onward(name: str, run: Run, view: View) -> dict[str, str]:
+    more = {"model": name, "text": run.prompt.text, "layer": str(view.layer), "head": str(view.head)}
+    return more | ({"second": run.prompt.second} if run.prompt.second else {})
+
+
+def _share() -> None:
+    stay = {key: st.query_params.get_all(key) for key in st.query_params if key not in carrying.HERE}
+    cards = stack.cards()
+    try:
+        widgets.share("heads", **stay, e=links.pack(stack.pack(cards)) if cards else "")
+    except ValueError:
+        widgets.say(
+            "info", "These edits are too large for a link. Save them as a file on the page Manipulate."
+        )
