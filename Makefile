@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 PYTEST_FLAGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help setup dev app test lint format clean
+.PHONY: help setup dev app test lint format bench clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: dev ## the checks that run nothing
 format: dev ## let ruff put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: setup ## how fast the lab is, beside its peers: one table, some ten minutes
+	$(BIN)/python -m benchmarks.speed
 
 clean: ## remove what was built, the environment too
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache

@@ -111,7 +111,9 @@ def descend(
             break
         step(number, steps)
         if number < steps:
-            slopes = torch.autograd.grad(loss, list(theta.values()))  # backward() would leave gradients on the model
+            slopes = torch.autograd.grad(
+                loss, list(theta.values())
+            )  # backward() would leave gradients on the model
             for t, slope in zip(theta.values(), slopes, strict=True):
                 t.grad = slope
             optimiser.step()

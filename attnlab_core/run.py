@@ -117,9 +117,9 @@ class Run:
             grad=True,
         )
         mine = [k for k, call in enumerate(self.lab.calls) if call[0] == self.pattern.part]
-        found = torch.autograd.grad(
-            goal.value(logits, quantity).sum(), [tape.weights[k] for k in mine], allow_unused=True
-        )
+        with torch.enable_grad():
+            value = goal.value(logits, quantity).sum()
+        found = torch.autograd.grad(value, [tape.weights[k] for k in mine], allow_unused=True)
         keys = self.pattern.weights.shape[-1]
         slopes = [
             torch.zeros_like(self.pattern.weights[0]) if one is None else one[0, ..., :keys].float().cpu()

@@ -149,6 +149,8 @@ class Surgery(TorchFunctionMode):
         mine: Sequence[tuple[tuple[int, Edit], ...]],
         call: Call,
     ) -> Float[Tensor, "batch head query key"]:
+        if len(mine) > 1 and _one_kind(mine):
+            return self._at_once(scores, visible, plain, mine, call)
         touched = False
         parts = []
         for b, edits in enumerate(mine):
@@ -164,6 +166,31 @@ class Surgery(TorchFunctionMode):
             parts.append(part)
         self.edited_calls += touched
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _at_once(
+        self,
+        scores: Tensor,
+        visible: Tensor,
+        plain: Tensor,
+        mine: Sequence[tuple[tuple[int, Edit], ...]],
+        call: Call,
+    ) -> Float[Tensor, "batch head query key"]:
+        """Rows whose edits differ in nothing but their place, as one: what `operate` does row by row."""
+        edit = next(edits[0][1] for edits in mine if edits)
+        keys = scores.shape[-1] - int(self.sink)
+        shape = (scores.shape[1], scores.shape[2], keys)
+        first = first_query(call, shape[1], keys)
+        chosen = torch.zeros((len(mine), *shape), dtype=torch.bool, device=scores.device)
+        for row, edits in zip(chosen, mine, strict=True):
+            if edits:
+                row.copy_(edits[0][1].chosen(shape, scores.device, first))
+        mask = edit.meets(chosen & visible[..., :keys])
+        counts = mask.sum((1, 2, 3)).tolist()
+        for b, edits in enumerate(mine):
+            for k, _ in edits:
+                self._touched[b][k] += counts[b]
+        self.edited_calls += any(counts)
+        return _act(scores, visible, plain, [(edit, mask)], call, self.sink)
 
 
 def operate(
@@ -185,9 +212,23 @@ def operate(
     first = first_query(call, shape[1], keys)
     masks = [edit.meets(edit.chosen(shape, scores.device, first) & seen) for edit in edits]
     counts = [int(mask.sum()) for mask in masks]
-    acting = [(edit, mask) for edit, mask in zip(edits, masks, strict=True) if not edit.inert]
+    return _act(scores, visible, plain, list(zip(edits, masks, strict=True)), call, sink), counts
+
+
+def _act(
+    scores: Float[Tensor, "batch head query key"],
+    visible: Bool[Tensor, "batch head query key"],
+    plain: Float[Tensor, "batch head query key"],
+    met: Sequence[tuple[Edit, Bool[Tensor, "batch head query own"]]],
+    call: Call,
+    sink: bool,
+) -> Float[Tensor, "batch head query key"]:
+    """The new weights, where each edit is given with the cells that it met."""
+    acting = [(edit, mask) for edit, mask in met if not edit.inert]
     if not acting:
-        return plain, counts
+        return plain
+    keys = scores.shape[-1] - int(sink)
+    seen = visible[..., :keys]
     work, weights = _exact(scores), _exact(plain)
     if any(edit.unmasked for edit, _ in acting) and not bool((scores[..., :keys] > MASKED).all()):
         raise BadInput('minimum="all" needs the scores behind the mask. Use minimum="visible".')
@@ -206,7 +247,13 @@ def operate(
             changed = level(changed, weights) if edit.rescales else changed
             weights = torch.where(mask.any(-1, keepdim=True), changed, weights)
     rows = touched.any(-1, keepdim=True)
-    return torch.where(rows, weights.to(plain.dtype), plain), counts
+    return torch.where(rows, weights.to(plain.dtype), plain)
+
+
+def _one_kind(mine: Sequence[Sequence[tuple[int, Edit]]]) -> bool:
+    """Whether no row has two edits, and all edits do the same in different places."""
+    first, *others = [edit for row in mine for _, edit in row]
+    return first.placeless and max(map(len, mine)) == 1 and all(map(first.like, others))
 
 
 def calls_of(config: Any) -> tuple[Call, ...]:

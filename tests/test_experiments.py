@@ -202,7 +202,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(small, tmp_path, monkeypatc
 
 
 def test_another_request_or_model_does_not_go_on_from_it(small):
-    lab, experiment = small
+    _, experiment = small
     one = key({"request": experiment.to_json(), "model": "a"})
     assert one != key({"request": experiment.to_json(), "model": "b"})
     assert one != key({"request": experiment.to_json() | {"seed": 1}, "model": "a"})

@@ -433,6 +433,7 @@ class TestInChromium:
         page = self.opened(visitor, f"{address}heads?layer=1&head=4")
         page.locator("details.table summary").click()
         rows = page.locator(".scroll tbody tr")
+        rows.nth(1).wait_for()
         assert rows.count() == page.locator(".scroll thead th").count() - 1
         first = float(rows.nth(1).locator("td").nth(0).inner_text())
         page.get_by_role("button", name="Download").click()

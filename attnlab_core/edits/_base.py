@@ -126,6 +126,8 @@ class Edit:
     """The values of the fields that change nothing; the contract tests use them."""
     by_hand: ClassVar[bool] = False
     """Whether it is drawn cell by cell, and is nothing until cells are given."""
+    placeless: ClassVar[bool] = False
+    """Whether `change` depends on its numbers alone and not on `where`, so that edits of several rows can act at once."""
     missed: ClassVar[str] = (
         "its keys are hidden from its queries by the mask, or the model has no such part. "
         "Choose other layers, queries or keys."
@@ -166,6 +168,11 @@ class Edit:
     def unmasked(self) -> bool:
         """Whether it needs the scores that the model's mask hides."""
         return False
+
+    def like(self, other: Edit) -> bool:
+        """Whether another edit is the same but for its place; none with tensors for numbers is."""
+        own, its = (vars(one) | {"where": type(one)} for one in (self, other))
+        return not any(isinstance(v, Tensor) for v in (*own.values(), *its.values())) and own == its
 
     def live(self, **strengths: Tensor) -> Self:
         """A copy with tensors for some of its numbers, so that the answer can be differentiated by them.

@@ -31,6 +31,7 @@ class Scale(Edit):
     on: Stage = "weights"
 
     identity: ClassVar[Mapping[str, Any]] = {"factor": 1.0}
+    placeless: ClassVar[bool] = True
 
     def change(
         self,

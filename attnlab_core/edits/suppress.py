@@ -46,6 +46,7 @@ class Suppress(Edit):
     others: tuple[tuple[int, float], ...] = ()
 
     identity: ClassVar[Mapping[str, Any]] = {"factor": 1.0}
+    placeless: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Take lists for `others`, as JSON gives them."""

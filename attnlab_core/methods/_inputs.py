@@ -16,6 +16,8 @@ from attnlab_core.targets import Goal, Quantity
 
 Blank = Literal["mask", "pad", "unk"]
 BLANKS: tuple[Blank, ...] = ("mask", "pad", "unk")
+AT_ONCE = 512
+"""Tokens in a batch on a processor: more are no quicker there, and take memory."""
 
 
 def measured(
@@ -34,14 +36,20 @@ def measured(
         count: How many passes.
         variations: The arguments of `Run.evaluate` for some of them.
     """
-    size, found = run.lab.batch_size, []
+    size, found = rows_at_once(run), []
     for first in range(0, count, size):
         last = min(first + size, count)
         with watching(_nobody):  # the steps of this loop are the ones to tell of
-            logits = run.evaluate(**variations(slice(first, last)))
-        found.append(measure(logits).double().cpu())
+            part = measure(run.evaluate(**variations(slice(first, last))))  # no name holds the logits on
+        found.append(part.double().cpu())
         step(last, count)
     return torch.cat(found)
+
+
+def rows_at_once(run: Run) -> int:
+    """How many variations of a run go through its model at once: on a processor few of a long text, so as to bound memory."""
+    size = run.lab.batch_size
+    return size if run.lab.device.type != "cpu" else min(size, max(1, AT_ONCE // len(run.tokens)))
 
 
 def _nobody(done: int, total: int) -> None:

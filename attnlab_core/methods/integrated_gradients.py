@@ -11,7 +11,7 @@ from torch import Tensor
 from attnlab_core.knobs import Range
 from attnlab_core.lab import Run
 from attnlab_core.methods._found import Found
-from attnlab_core.methods._inputs import blank, form, from_embeddings, word_embeddings
+from attnlab_core.methods._inputs import blank, form, from_embeddings, rows_at_once, word_embeddings
 from attnlab_core.progress import step
 from attnlab_core.targets import Goal, Quantity
 
@@ -66,7 +66,7 @@ def integrated_gradients(
     while True:
         planned += taken
         shares = IntegratedGradients(forward).attribute(
-            inputs.clone().requires_grad_(), blanks, n_steps=taken, internal_batch_size=run.lab.batch_size
+            inputs.clone().requires_grad_(), blanks, n_steps=taken, internal_batch_size=rows_at_once(run)
         )
         scores = shares[0].detach().double().sum(-1)
         gap = abs(float(scores.sum()) - change)
