@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8501
 BIN := .venv/bin
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -m "not slow"
 .DEFAULT_GOAL := help
 .PHONY: help setup dev app test lint format bench clean
 
@@ -16,7 +16,7 @@ dev: .venv/.ready-dev ## the same, with what the tests need
 app: setup ## serve the lab on PORT (8501)
 	$(BIN)/streamlit run app.py --server.port=$(PORT) --server.showEmailPrompt=false
 
-test: lint ## format, lint, types, import rules, tests (browser tests where Chromium is found)
+test: lint ## format, lint, types, import rules, tests but the slow ones (PYTEST_FLAGS= runs these too)
 	$(BIN)/pytest -n auto --dist loadfile $(PYTEST_FLAGS)
 
 lint: dev ## the checks that run nothing
