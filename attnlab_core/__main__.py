@@ -279,7 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     five.add_argument("--corpus", metavar="WORDS", help="what the texts are")
     five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
-    _experimenting.add_parsers(add)
+    _experimenting.add_parsers(add, _loads)
     _results.add_parser(commands)
     commands.metavar = f"{{{','.join(commands.choices)}}}"
     return parser

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnlab_core import folders
 from attnlab_core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def url(given: str | None) -> URL:
 
 def default() -> str:
     """The user's own file, in a folder that is made where it is missing."""
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    file = Path(home) / "attentionlab" / "results.db"
+    file = folders.data() / "results.db"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -159,8 +159,8 @@ def written(reports: Sequence[Report], file: Path) -> None:
         raise BadInput(f"{file} cannot be written: {error.strerror}.") from error
 
 
-def add_parsers(add: Adder) -> None:
-    """Add the commands to the command line; `add(function, show, name=…, about=…)` makes one."""
+def add_parsers(add: Adder, loads: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Add the commands to the command line; `add(function, show, name=…, about=…)` makes one, `loads` lets it name a model."""
     for name in NAMES:
         made = add(experiment, shown, name=name, about=HELP[name])
         made.set_defaults(experiment=name)
@@ -169,6 +169,7 @@ def add_parsers(add: Adder) -> None:
             help='a data set, such as sst2, or JSON such as {"task": "winobias", "split": "test"}; left out, the one of the '
             "model's name",
         )  # fmt: skip
+        loads(made)
         _common(made)
         _own_flags(made, name)
     made = add(analyse, lambda said: f"{said['file']}: results {', '.join(map(str, said['results']))}")
@@ -181,9 +182,6 @@ def add_parsers(add: Adder) -> None:
 
 
 def _common(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder")
-    made.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
-    made.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
     made.add_argument("--data", metavar="PATH", help="a file or folder with the data; left out, the Hub")
     made.add_argument("--limit", type=int, metavar="N", help="how many rows; left out, all")
     made.add_argument("--seed", type=int, default=0)

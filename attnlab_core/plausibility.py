@@ -23,7 +23,6 @@ can be turned within what is usual.
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import re
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from attnlab_core import folders
 from attnlab_core._contexts import Text, observe
 from attnlab_core._reference import KINDS, POINTS, Judgement, Reference
 from attnlab_core._rowstats import FIGURES, moments
@@ -146,8 +146,7 @@ def keep(fitted: Reference) -> Path:
 
 
 def _kept(own: str) -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "attentionlab" / f"plausibility-{own[:32]}.npz"
+    return folders.cache() / f"plausibility-{own[:32]}.npz"
 
 
 def digest(lab: Lab) -> str:

@@ -20,7 +20,7 @@ from attnlab_core.edits import Part, Where
 from attnlab_core.edits.scale import Scale
 from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range, check
-from attnlab_core.progress import step, watching
+from attnlab_core.progress import step, unheard
 from attnlab_core.run import Run
 from attnlab_core.targets import Answer, Goal, Quantity, Target
 
@@ -151,7 +151,7 @@ def profile(
     found = []
     for number, case in enumerate(cases):
         rows = [emphasise(case.words, (one,), alpha=values["alpha"], part=part) for one in heads]
-        with watching(_nobody):  # the steps of this loop are the ones to tell of
+        with unheard():  # the steps of this loop are the ones to tell of
             after = _measured(case, [(), *rows], values["quantity"])
         found.append((after[1:] - after[0]).view(lab.layers, lab.heads))
         step(number + 1, len(cases))
@@ -186,7 +186,3 @@ def _values(
     whole, size = run.with_continuation(goal), run.lab.batch_size
     batches = [rows[at : at + size] for at in range(0, len(rows), size)]
     return torch.cat([goal.value(whole.evaluate(rows=some), quantity).cpu() for some in batches])
-
-
-def _nobody(done: int, total: int) -> None:
-    """Watch without a word."""

@@ -17,13 +17,13 @@ from scipy.sparse.csgraph import maximum_flow
 from attnlab_core.errors import BadInput
 from attnlab_core.methods import attribute
 from attnlab_core.methods._graph import SCALE, to_shares
+from attnlab_core.progress import unheard
 from attnlab_core.prompt import Prompt
 from attnlab_core.run import Run
 from attnlab_core.stats import interval
 from attnlab_core.targets import Target
 from case_studies._multi_hop_reading import Reading, corrected, flipped, log_p, read, right
 from case_studies._multi_hop_study import knockouts
-from case_studies._story import unheard
 from case_studies.multi_hop import with_other_bridge, without_bridge
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import math
 import pkgutil
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -24,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from attnlab_core.errors import BadInput, UnknownName
-from attnlab_core.progress import watching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,11 +195,6 @@ def needs(lab: Lab, task: str, why: str) -> None:
     """Refuse a model for another task."""
     if lab.task != task:
         raise BadInput(f"This study needs a model for {task}, not for {lab.task}: {why}")
-
-
-def unheard() -> AbstractContextManager[None]:
-    """A block within which nobody hears of the steps of the work: for what a study counts as one step of its own."""
-    return watching(lambda done, total: None)
 
 
 def plain_types(value: Any, digits: int = 5) -> Any:

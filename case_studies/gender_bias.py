@@ -18,13 +18,13 @@ from attnlab_core.edits import Edit, Where
 from attnlab_core.edits.zero import Zero
 from attnlab_core.methods import attribute
 from attnlab_core.plausibility import reference
-from attnlab_core.progress import step
+from attnlab_core.progress import step, unheard
 from attnlab_core.stats import interval
 from case_studies import _gender_data as data
 from case_studies._gender_asks import Asked, Head, How, gaps, logits, read, scaled, shares
 from case_studies._gender_edit import STEPS, by_occupation, carry, other_heads, search
 from case_studies._gender_story import story
-from case_studies._story import needs, plain_types, unheard
+from case_studies._story import needs, plain_types
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab

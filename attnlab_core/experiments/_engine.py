@@ -12,9 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from attnlab_core import folders
 from attnlab_core.errors import UnknownName
 from attnlab_core.experiments._batches import BUDGET
-from attnlab_core.progress import step, watching
+from attnlab_core.progress import step, unheard
 
 if TYPE_CHECKING:
     from attnlab_core.experiments._base import Experiment
@@ -89,8 +90,7 @@ class Notebook:
 
 def cache() -> Path:
     """Where unfinished runs are kept: `$XDG_CACHE_HOME/attentionlab/runs`."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "attentionlab" / "runs"
+    return folders.cache() / "runs"
 
 
 def key(request: Mapping[str, Any]) -> str:
@@ -144,10 +144,6 @@ def _locally(
     experiment: Experiment, lab: Lab, left: Sequence[list[Row]], budget: int
 ) -> Iterator[list[Measured]]:
     for shard in left:
-        with watching(_nobody):
+        with unheard():
             found = experiment.measure(lab, shard, budget)
         yield found
-
-
-def _nobody(done: int, total: int) -> None:
-    """Watch without a word."""

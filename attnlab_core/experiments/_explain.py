@@ -15,13 +15,11 @@ import numpy as np
 
 from attnlab_core.errors import BadInput
 from attnlab_core.experiments._base import Experiment
-from attnlab_core.experiments._summary import by_group
 from attnlab_core.methods import Attribution, attribute
-from attnlab_core.stats import DRAWS, holm, resamples, sign_flip
+from attnlab_core.stats import DRAWS, resamples
 from attnlab_core.targets import Target
 
 if TYPE_CHECKING:
-    from attnlab_core.experiments._base import Table
     from attnlab_core.experiments._engine import Measured
     from attnlab_core.lab import Lab
     from attnlab_core.run import Run
@@ -124,12 +122,6 @@ def explained(
     return found, left
 
 
-def head(row: Row) -> dict[str, Any]:
-    """What is kept of every row."""
-    said: dict[str, Any] = {"id": row.id, "kinds": list(row.kinds), "group": row.group}
-    return said | ({"cut": row.cut} if row.cut else {})
-
-
 def kept(measured: Sequence[Measured]) -> list[Measured]:
     """The rows that could be measured."""
     return [row for row in measured if "why" not in row]
@@ -162,24 +154,6 @@ def figure(rows: Sequence[tuple[float, str]], seed: int) -> dict[str, Any]:
 def _resampled(count: int, seed: int) -> np.ndarray:
     """Int32 [draw, place]: which of `count` groups each resample has."""
     return np.array(list(resamples(count, DRAWS, seed)), dtype=np.int32)
-
-
-def apart(rows: Sequence[tuple[float, str]], seed: int) -> float:
-    """The p-value of differences, each with the group of its row; the signs of a group turn together."""
-    values = np.array([value for value, _ in rows], dtype=float)
-    return sign_flip(by_group(values, [group for _, group in rows]), seed=seed)
-
-
-def corrected(table: Table) -> None:
-    """Holm's correction over all tests of a table, beside each p."""
-    tested = [row for row in table if row.get("p") is not None]
-    for row, value in zip(tested, holm([row["p"] for row in tested]), strict=True):
-        row["p_holm"] = value
-
-
-def group(row: Measured) -> str:
-    """Whom a row depends on: its group, or itself alone."""
-    return row["group"] or row["id"]
 
 
 def interquartile_mean(values: Sequence[float]) -> float:

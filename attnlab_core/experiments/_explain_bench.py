@@ -6,15 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from attnlab_core.experiments._explain import (
-    INTERVALS,
-    apart,
-    corrected,
-    figure,
-    group,
-    kept,
-    left_out,
-)
+from attnlab_core.experiments._explain import INTERVALS, figure, kept, left_out
+from attnlab_core.experiments._groups import apart, corrected, group
 from attnlab_core.metrics import facts
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnlab_core.experiments._explain import INTERVALS, figure, group, kept, left_out
+from attnlab_core.experiments._explain import INTERVALS, figure, kept, left_out
 from attnlab_core.experiments._explain_published import LAYERS, published
+from attnlab_core.experiments._groups import group
 
 if TYPE_CHECKING:
     from attnlab_core.experiments._base import Table

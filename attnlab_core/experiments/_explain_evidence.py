@@ -11,16 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnlab_core.experiments._explain import (
-    INTERVALS,
-    apart,
-    corrected,
-    figure,
-    group,
-    interquartile_mean,
-    kept,
-    left_out,
-)
+from attnlab_core.experiments._explain import INTERVALS, figure, interquartile_mean, kept, left_out
+from attnlab_core.experiments._groups import apart, corrected, group
 from attnlab_core.methods.atman import SENTENCE_END
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnlab_core.stats import holm, interval, pooled, sign_flip
+from attnlab_core._reference import UNUSUAL
+from attnlab_core.experiments._groups import by_group, corrected, group
+from attnlab_core.stats import interval, pooled, sign_flip
 
 if TYPE_CHECKING:
     from attnlab_core.experiments._base import Table
@@ -32,9 +34,7 @@ def tables(experiment: Evaluate, measured: Sequence[Measured]) -> dict[str, Tabl
     for kind in ("conditions", "controls"):
         for one in experiment.conditions:
             pairs = [
-                (row["plain"], row[kind][one.name], row["group"] or row["id"])
-                for row in measured
-                if one.name in row[kind]
+                (row["plain"], row[kind][one.name], group(row)) for row in measured if one.name in row[kind]
             ]
             if not pairs:
                 continue
@@ -42,7 +42,8 @@ def tables(experiment: Evaluate, measured: Sequence[Measured]) -> dict[str, Tabl
             scores += [head | _change(score, pairs, experiment.seed) for score in known]
             effects.append(head | _effects(pairs, len(measured) - len(pairs), experiment.seed))
     _against_controls(experiment, measured, scores)
-    _corrected(scores)
+    for name in ("p", "p_control"):
+        corrected([row for row in scores if not row["control"]], name)
     found = {"scores": scores, "effects": effects}
     kinds = _kinds(experiment, measured)
     return found | ({"kinds": kinds} if kinds else {})
@@ -60,7 +61,7 @@ def _telling(experiment: Evaluate, measured: Sequence[Measured]) -> list[Score]:
 
 def _before(score: Score, measured: Sequence[Measured], seed: int) -> dict[str, Any]:
     """A score of the untouched model."""
-    rows, groups = [row["plain"] for row in measured], [row["group"] or row["id"] for row in measured]
+    rows, groups = [row["plain"] for row in measured], [group(row) for row in measured]
     found = pooled(_columns(score, rows), lambda c: _pool(score, c), groups=groups, seed=seed)
     return (
         {"condition": "", "control": False, "score": score.name}
@@ -97,7 +98,7 @@ def _effects(pairs: Sequence[Pair], skipped: int, seed: int) -> dict[str, Any]:
     found["attention_moved"] = statistics.fmean(shares) if shares else float("nan")
     ranks = [two["percentile"] for _, two, _ in pairs if "percentile" in two]
     found["median_percentile"] = statistics.median(ranks) if ranks else float("nan")
-    found["share_unusual"] = statistics.fmean(rank >= 95 for rank in ranks) if ranks else float("nan")
+    found["share_unusual"] = statistics.fmean(rank >= UNUSUAL for rank in ranks) if ranks else float("nan")
     return found
 
 
@@ -111,16 +112,8 @@ def _against_controls(experiment: Evaluate, measured: Sequence[Measured], scores
             continue
         of = known[row["score"]].of
         apart = [one["conditions"][name][of] - one["controls"][name][of] for one in both]
-        groups = [one["group"] or one["id"] for one in both]
+        groups = [group(one) for one in both]
         row["p_control"] = sign_flip(by_group(np.asarray(apart), groups), seed=experiment.seed)
-
-
-def _corrected(scores: Table) -> None:
-    """Holm's correction over all tests of the table, each kind of test by itself."""
-    for name in ("p", "p_control"):
-        tested = [row for row in scores if name in row and not row["control"]]
-        for row, corrected in zip(tested, holm([row[name] for row in tested]), strict=True):
-            row[f"{name}_holm"] = corrected
 
 
 def _kinds(experiment: Evaluate, measured: Sequence[Measured]) -> Table:
@@ -143,15 +136,6 @@ def _kinds(experiment: Evaluate, measured: Sequence[Measured]) -> Table:
                     | {"rows": len(rows)}
                 )
     return found
-
-
-def by_group(values: np.ndarray[Any, Any], groups: Sequence[str]) -> list[float]:
-    """The sum of the values of each group: what a paired test may turn round as one."""
-    found: dict[str, float] = {}
-    for value, group in zip(values.tolist(), groups, strict=True):
-        if not np.isnan(value):
-            found[group] = found.get(group, 0.0) + value
-    return list(found.values())
 
 
 def _columns(score: Score, rows: Sequence[Numbers], name: str = "") -> dict[str, np.ndarray[Any, Any]]:

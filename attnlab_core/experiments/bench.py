@@ -15,7 +15,8 @@ from attnlab_core.catalog import pick
 from attnlab_core.errors import BadInput
 from attnlab_core.experiments import _explain_bench
 from attnlab_core.experiments._base import Table
-from attnlab_core.experiments._explain import Explaining, Which, explained, head
+from attnlab_core.experiments._explain import Explaining, Which, explained
+from attnlab_core.experiments._groups import head
 from attnlab_core.external import read_scores
 from attnlab_core.knobs import check
 from attnlab_core.methods import FOLDER as METHODS

@@ -12,7 +12,8 @@ from scipy.stats import spearmanr
 from attnlab_core.errors import BadInput, UnknownName
 from attnlab_core.experiments import _explain_correlate
 from attnlab_core.experiments._base import Table
-from attnlab_core.experiments._explain import Explaining, Which, head
+from attnlab_core.experiments._explain import Explaining, Which
+from attnlab_core.experiments._groups import head
 from attnlab_core.knobs import check
 from attnlab_core.methods import attribute
 from attnlab_core.methods._graph import flow, rollout, to_shares

@@ -16,6 +16,7 @@ from attnlab_core.experiments import _summary
 from attnlab_core.experiments._base import Experiment, Table
 from attnlab_core.experiments._conditions import Condition, condition_from_json
 from attnlab_core.experiments._control import control
+from attnlab_core.experiments._groups import head
 from attnlab_core.experiments._readings import Reading, moved, read
 from attnlab_core.pattern import AttentionPattern
 from attnlab_core.search import optimise
@@ -159,9 +160,7 @@ class _Asked:
 
     def measured(self) -> Measured:
         """All numbers in plain types."""
-        said: dict[str, Any] = {"id": self.row.id, "kinds": list(self.row.kinds), "group": self.row.group}
-        if self.row.cut:
-            said["cut"] = self.row.cut
+        said = head(self.row)
         said["plain"] = self._numbers("plain")
         said["conditions"] = {
             name: self._numbers(name) for name in self.seen if name != "plain" and CONTROL not in name

@@ -13,8 +13,9 @@ from attnlab_core.catalog import pick
 from attnlab_core.errors import BadInput, UnknownName
 from attnlab_core.experiments import _explain_evidence
 from attnlab_core.experiments._base import Table
-from attnlab_core.experiments._explain import Explaining, Which, explained, head
+from attnlab_core.experiments._explain import Explaining, Which, explained
 from attnlab_core.experiments._explain_evidence import average_precision, chance, recall, sentences
+from attnlab_core.experiments._groups import head
 from attnlab_core.knobs import check
 from attnlab_core.methods import FOLDER, attribute, methods
 from attnlab_core.metrics import judged_tokens, marked_tokens

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attnlab_core.errors import BadInput
 from attnlab_core.lab import Lab, Run
-from attnlab_core.progress import step, watching
+from attnlab_core.progress import step, unheard
 from attnlab_core.targets import Goal, Quantity
 
 Blank = Literal["mask", "pad", "unk"]
@@ -39,7 +39,7 @@ def measured(
     size, found = rows_at_once(run), []
     for first in range(0, count, size):
         last = min(first + size, count)
-        with watching(_nobody):  # the steps of this loop are the ones to tell of
+        with unheard():  # the steps of this loop are the ones to tell of
             part = measure(run.evaluate(**variations(slice(first, last))))  # no name holds the logits on
         found.append(part.double().cpu())
         step(last, count)
@@ -50,10 +50,6 @@ def rows_at_once(run: Run) -> int:
     """How many variations of a run go through its model at once: on a processor few of a long text, so as to bound memory."""
     size = run.lab.batch_size
     return size if run.lab.device.type != "cpu" else min(size, max(1, AT_ONCE // len(run.tokens)))
-
-
-def _nobody(done: int, total: int) -> None:
-    """Watch without a word."""
 
 
 def word_embeddings(run: Run, ids: Sequence[int] | None = None) -> Float[Tensor, "1 token width"]:
@@ -69,7 +65,7 @@ def from_embeddings(
     run: Run, goal: Goal, quantity: Quantity, embeddings: Float[Tensor, "batch token width"]
 ) -> Float[Tensor, " batch"]:
     """The goal's value as a differentiable function of the word embeddings."""
-    with watching(_nobody):
+    with unheard():
         logits = run.evaluate(embeddings=embeddings, grad=True)
     return goal.value(logits, quantity)
 

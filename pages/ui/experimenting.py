@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from attnlab_core import charts
+from attnlab_core import charts, folders
 from attnlab_core.errors import AttentionLabError, BadInput
 from pages.ui import question, state, waiting, widgets
 
@@ -154,7 +153,7 @@ def _mine() -> tuple[Any, str | None]:
 
 
 def _folder() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attentionlab" / "tables"
+    base = folders.cache() / "tables"
     base.mkdir(parents=True, exist_ok=True)
     return base
 
