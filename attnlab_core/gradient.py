@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnlab_core._operate import operate
 from attnlab_core.edits import Edit, Where
 from attnlab_core.edits.scale import Scale
 from attnlab_core.edits.sharpen import Sharpen
@@ -24,7 +25,6 @@ from attnlab_core.edits.zero import Zero
 from attnlab_core.errors import BadInput
 from attnlab_core.pattern import AttentionPattern
 from attnlab_core.progress import step
-from attnlab_core.surgery import operate
 from attnlab_core.targets import Answer, Quantity, Target
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -72,6 +73,7 @@ class Knob:
         return int(value) if whole else float(value)
 
 
+@lru_cache(maxsize=256)
 def knobs(thing: Callable[..., Any]) -> tuple[Knob, ...]:
     """The knobs of a method (its keyword-only parameters) or of an edit (its fields).
 

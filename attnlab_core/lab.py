@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attnlab_core._narrow import Narrow
+from attnlab_core.checked import SelfCheck
 from attnlab_core.edits import Edit
 from attnlab_core.errors import BadInput, ModelRefused, TextTooLong
 from attnlab_core.pattern import AttentionPattern
@@ -78,6 +81,7 @@ class Lab:
         self.labels = self._labels()
         self._accepted = frozenset(inspect.signature(model.forward).parameters)
         self.heads, self._reads = self._check()
+        self._narrows = self._can_narrow()
 
     def _labels(self) -> tuple[str, ...]:
         if self.task != "classification":
@@ -154,8 +158,13 @@ class Lab:
             dropped += before - len(found.ids)
         return wanted, dropped
 
-    def run(self, prompt: Prompt | str, edits: Sequence[Edit] = ()) -> Run:
+    def run(self, prompt: Prompt | str, edits: Sequence[Edit] = (), *, keep: bool = True) -> Run:
         """Read a prompt.
+
+        Args:
+            prompt: What is asked.
+            edits: Act in this order.
+            keep: Keep the attention of all layers and heads. Without, it takes no memory, and is read when first asked for.
 
         Raises:
             BadInput: The text is empty, or has no mask where the task needs one, or an edit does not fit.
@@ -168,23 +177,23 @@ class Lab:
             raise BadInput(
                 f"The text has no mask. Write {self.tokenizer.mask_token} where the model is to fill in a word."
             )
-        return self.read(encoding.prompt, encoding, tuple(edits))
+        return self.read(encoding.prompt, encoding, tuple(edits), keep)
 
-    def read(self, prompt: Prompt, encoding: Encoding, edits: tuple[Edit, ...]) -> Run:
+    def read(self, prompt: Prompt, encoding: Encoding, edits: tuple[Edit, ...], keep: bool = True) -> Run:
         """Run an encoding as it is; `run` and `Run.again` are the ways in."""
         settled = self.settle(encoding, edits)
         types = None if encoding.types is None else [list(encoding.types)]
-        logits, tape = self.forward([list(encoding.ids)], types=types, rows=[settled], keep=True)
+        logits, tape = self.forward([list(encoding.ids)], types=types, rows=[settled], keep=keep)
         kept = logits[0].float().cpu()
         answers = probabilities(self.asked(encoding, kept))
-        return Run(
-            self, prompt, encoding, kept, self._patterns(tape, encoding), answers, edits, tape.edited_calls
-        )
+        found = self._patterns(tape, encoding) if keep else None
+        return Run(self, prompt, encoding, kept, answers, edits, tape.edited_calls, found)
 
-    def attention(self, encoding: Encoding) -> dict[str, AttentionPattern]:
-        """The attention of an encoding without edits, by part."""
+    def attention(self, encoding: Encoding, edits: Sequence[Edit] = ()) -> dict[str, AttentionPattern]:
+        """The attention of an encoding under edits, by part."""
         types = None if encoding.types is None else [list(encoding.types)]
-        _, tape = self.forward([list(encoding.ids)], types=types, keep=True)
+        rows = [self.settle(encoding, edits)]
+        _, tape = self.forward([list(encoding.ids)], types=types, rows=rows, keep=True)
         return self._patterns(tape, encoding)
 
     def scores(
@@ -246,8 +255,11 @@ class Lab:
         keep: bool = False,
         scores: bool = False,
         grad: bool = False,
+        reads: Sequence[int] | None = None,
     ) -> tuple[Float[Tensor, "batch place class"], Surgery]:
         """One forward pass over a batch of token ids, padded on the right, each row under its own settled edits.
+
+        With `reads`, positions, only the logits that are read there hold a meaning, and less is computed.
 
         Returns:
             The logits on the model's device, and the tape with what was read.
@@ -260,8 +272,16 @@ class Lab:
         swapped = None if embeddings is None else (table, inputs["input_ids"], embeddings)
         if len(rows) > 1 and all(_alike(row, rows[0]) for row in rows):
             rows = rows[:1]
+        narrow = Narrow(reads, *inputs["input_ids"].shape) if reads is not None and self._narrows else None
         tape = Surgery(
-            self.calls, rows, keep=keep, scores=scores, sink=self.sink, embeddings=swapped, unmasked=behind
+            self.calls,
+            rows,
+            keep=keep,
+            scores=scores,
+            sink=self.sink,
+            embeddings=swapped,
+            unmasked=behind,
+            narrow=narrow,
         )
         try:
             with torch.set_grad_enabled(grad), tape:
@@ -333,7 +353,7 @@ class Lab:
         ids = self.tokenizer(CHECK_TEXT, verbose=False)["input_ids"]
         if len(ids) < 2:
             raise ModelRefused(f"{self.name}'s tokenizer makes no tokens of an English sentence.")
-        inputs = self._inputs([ids], None)
+        inputs, began = self._inputs([ids], None), time.perf_counter()
         try:
             with torch.no_grad():
                 plain = self._outputs(inputs)
@@ -342,6 +362,10 @@ class Lab:
         ) as error:  # any of many kinds; all mean that the model does not take its tokenizer's text
             reason = " ".join(str(error).split())[:200]
             raise ModelRefused(f"{self.name} cannot read its own tokenizer's text: {reason}") from error
+        if plain.isnan().any():
+            raise ModelRefused(
+                f"{self.name} answers with no numbers (NaN) in {self._dtype}: load it in fp32."
+            )
         with torch.enable_grad(), Surgery(self.calls, keep=True, sink=self.sink) as tape:
             seen = self._outputs(inputs)
         if tape.seen != len(self.calls):
@@ -355,6 +379,9 @@ class Lab:
             )
         last = next(k for k in reversed(range(len(self.calls))) if self.calls[k][0] != "cross")
         heads = max(w.shape[1] for w in tape.weights)
+        self.causal = self.calls[0][0] == "decoder" and not bool(tape.visible[0].triu(1).any())
+        apart = float((plain.float() - seen.detach().float()).nan_to_num().abs().max())
+        self.check = SelfCheck(tape.seen, heads, apart, time.perf_counter() - began)
         if self.task != "classification":
             return heads, "all"
         (slope,) = torch.autograd.grad(seen.float().pow(2).sum(), tape.weights[last])
@@ -362,6 +389,35 @@ class Lab:
         if sum(read) == 1 and (read[0] or read[-1]):
             return heads, "first" if read[0] else "last"
         return heads, "all"
+
+    def reads(self, tokens: int, places: Sequence[int]) -> tuple[int, ...] | None:
+        """The positions that `forward` must compute to the end for logits at some places; None means all.
+
+        A classifier's answer is read where its own check found it; a question's answer is one of all tokens.
+        """
+        if self.task in ("masked", "causal"):
+            return tuple(dict.fromkeys(places))
+        return {"first": (0,), "last": (tokens - 1,)}.get(self._reads)
+
+    def _can_narrow(self) -> bool:
+        """Whether the model's answer is the same when only what is read is computed to the end."""
+        ids = self.tokenizer(CHECK_TEXT, verbose=False)["input_ids"]
+        reads = self.reads(len(ids), (len(ids) - 1,))
+        if reads is None:
+            return False
+        inputs, narrow = self._inputs([ids], None), Narrow(reads, 1, len(ids))
+        place = 0 if self.task == "classification" else reads[0]
+        try:
+            with torch.no_grad():
+                plain = self._outputs(inputs)[:, place]
+                with Surgery(self.calls, sink=self.sink, narrow=narrow):
+                    narrowed = self._outputs(inputs)[:, place]
+        except (RuntimeError, ValueError, TypeError):
+            return False
+        near = 1e-4 if self._dtype in (torch.float32, torch.float64) else 3e-2
+        return (
+            narrow.times > 0 and not narrow.turned and torch.allclose(plain, narrowed, rtol=near, atol=near)
+        )
 
 
 def task_of(class_name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,20 +33,25 @@ class Run:
         prompt: What was asked.
         encoding: Its ids, tokens and words.
         logits: Float[Tensor, "place class"], CPU, fp32; see `targets` for what a place is.
-        patterns: The attention of each part of the model, as it went on after the edits.
         probabilities: Label, word, token or answer → probability, most likely first (the ten likeliest of many).
         edits: In the order in which they act.
         edited_calls: How many attention calls an edit met.
+        kept: The attention, where it was kept; see `patterns`.
     """
 
     lab: Lab
     prompt: Prompt
     encoding: Encoding
     logits: Float[Tensor, "place class"]
-    patterns: Mapping[str, AttentionPattern]
     probabilities: Mapping[str, float]
     edits: tuple[Edit, ...] = ()
     edited_calls: int = 0
+    kept: Mapping[str, AttentionPattern] | None = None
+
+    @cached_property
+    def patterns(self) -> Mapping[str, AttentionPattern]:
+        """The attention of each part of the model, as it went on after the edits; read anew where it was not kept."""
+        return self.lab.attention(self.encoding, self.edits) if self.kept is None else self.kept
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -91,7 +97,9 @@ class Run:
         if not goal.extra:
             return self
         texts = [self.lab.tokenizer.decode([number]) for number in goal.extra]
-        return self.lab.read(self.prompt, self.encoding.extended(goal.extra, texts), self.edits)
+        return self.lab.read(
+            self.prompt, self.encoding.extended(goal.extra, texts), self.edits, self.kept is not None
+        )
 
     def value(self, target: Target | Answer | None = None, quantity: Any = "probability") -> float:
         """The target as one number: its probability, log-probability or logit in this run."""
@@ -142,6 +150,7 @@ class Run:
         ids: Sequence[Sequence[int | None]] | None = None,
         embeddings: Float[Tensor, "batch token width"] | None = None,
         grad: bool = False,
+        goal: Goal | None = None,
     ) -> Float[Tensor, "batch place class"]:
         """The logits of variations of this run, one row each, in batches of `lab.batch_size`.
 
@@ -151,6 +160,7 @@ class Run:
                 places move.
             embeddings: Put in the place of the word embeddings of each variation.
             grad: Keep the graph; everything then goes in one batch.
+            goal: Only the logits that this goal reads need hold a meaning, which is less work. Not with deletions.
         """
         given = next(part for part in (rows, ids, embeddings) if part is not None)
         count = len(given)
@@ -162,6 +172,8 @@ class Run:
         )
         if settled is None:
             settled = [self.lab.settle(self.encoding, self.edits)] * count
+        places = [] if goal is None else [pick.place for pick in goal.picks]
+        reads = self.lab.reads(len(self.tokens), places) if places and ids is None else None
         found = []
         for at in range(0, count, size):
             part = slice(at, at + size)
@@ -171,6 +183,7 @@ class Run:
                 rows=settled[part],
                 embeddings=None if embeddings is None else embeddings[part],
                 grad=grad,
+                reads=reads,
             )
             found.append(logits)
             step(min(at + size, count), count)

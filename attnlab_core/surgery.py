@@ -21,12 +21,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from attnlab_core._columns import MASKED, Columns, exact
+from attnlab_core._narrow import LINEAR, Narrow
+from attnlab_core._operate import Acting, act, hide, one_kind, operate
 from attnlab_core.edits import Call, Edit, first_query
-from attnlab_core.edits._rows import level
-from attnlab_core.errors import BadInput, EditTouchedNothing, ModelRefused
-
-MASKED = -5e3
-"""A score at or below this is masked: models add -1e4, -65504, -1e30 or the least number of their type."""
+from attnlab_core.errors import EditTouchedNothing, ModelRefused
 
 _SOFTMAX = frozenset({torch.softmax, functional.softmax, Tensor.softmax, torch.special.softmax})
 
@@ -61,6 +60,7 @@ class Surgery(TorchFunctionMode):
         embeddings: tuple[Tensor, Tensor, Tensor] | None = None,
         unmasked: Sequence[Tensor] | None = None,
         generating: bool = False,
+        narrow: Narrow | None = None,
     ) -> None:
         super().__init__()
         self.calls, self.rows, self.keep, self.sink = tuple(calls), [tuple(row) for row in rows], keep, sink
@@ -70,9 +70,12 @@ class Surgery(TorchFunctionMode):
         self.seen = 0
         self.edited_calls = 0
         self._embeddings, self._unmasked, self._scores = embeddings, unmasked, scores
+        self._narrow = narrow
         self._touched = [[0] * len(row) for row in self.rows]
         self._again = [call for call in self.calls if call[0] != "encoder"] if generating else []
         self._only = len({part for part, _ in self.calls}) == 1
+        self._plans: dict[Any, Columns | None] = {}
+        self._met: dict[Call, Acting] = {}
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
@@ -81,6 +84,8 @@ class Surgery(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _SOFTMAX and _is_attention(args, kwargs):
             return self._attend(func, args, kwargs)
+        if self._narrow is not None and self.seen == len(self.calls) and func in LINEAR:
+            return self._narrow(func, args, kwargs)
         if self._embeddings is not None and func is functional.embedding:
             table, ids, replacement = self._embeddings
             if (args[1] if len(args) > 1 else kwargs["weight"]) is table:
@@ -111,29 +116,65 @@ class Surgery(TorchFunctionMode):
         scores: Tensor = args[0] if args else kwargs["input"]
         if self._scores:
             self.scores.append(scores.detach())
-        mine = [
-            tuple((k, e) for k, e in enumerate(row) if e.where.covers(*call, self._only)) for row in self.rows
-        ]
-        if self._unmasked is None and not self.keep and not any(mine):
+        mine = self._acting(call)
+        edited = any(mine)
+        if self._unmasked is None and not self.keep and not edited:
             return func(*args, **kwargs)
-        visible = scores > MASKED
-        if self._unmasked is not None:
-            if not bool(visible.all()):
-                raise ModelRefused(
-                    "This model adds its mask where it cannot be lifted, so scores behind the mask are not at hand. "
-                    'Use minimum="visible".'
-                )
-            visible = self._unmasked[number].to(scores.device).expand_as(scores)
-            plain = functional.softmax(_hide(_exact(scores), visible), -1).to(scores.dtype)
+
+        def soft(values: Tensor) -> Tensor:
+            return func(values, *args[1:], **kwargs) if args else func(**{**kwargs, "input": values})
+
+        short = self._columns(mine, scores) if edited and self._unmasked is None else None
+        visible = scores > MASKED if self.keep or short is None else scores
+        if short is not None:
+            weights, counts = short.apply(scores, soft, scores.shape[-1] - int(self.sink))
+            self._note(mine, counts)
+        elif self._unmasked is None:
+            weights = self._edited(scores, visible, soft(scores), mine, call) if edited else soft(scores)
         else:
-            plain = func(*args, **kwargs)
-        weights = self._edited(scores, visible, plain, mine, call) if any(mine) else plain
+            visible, plain = self._masked(number, scores)
+            weights = self._edited(scores, visible, plain, mine, call) if edited else plain
         if self.keep:
             if torch.is_grad_enabled() and not weights.requires_grad:
                 weights = weights.detach().requires_grad_()
             self.weights.append(weights)
             self.visible.append(visible)
         return weights
+
+    def _masked(self, number: int, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """What would be visible in a call whose mask was lifted, and its weights with that mask applied here."""
+        if self._unmasked is None or not bool((scores > MASKED).all()):
+            raise ModelRefused(
+                "This model adds its mask where it cannot be lifted, so scores behind the mask are not at hand. "
+                'Use minimum="visible".'
+            )
+        visible = self._unmasked[number].to(scores.device).expand_as(scores)
+        return visible, functional.softmax(hide(exact(scores), visible), -1).to(scores.dtype)
+
+    def _acting(self, call: Call) -> Acting:
+        """The edits of every row that mean a call, with their numbers in their row; found once a call."""
+        if call not in self._met:
+            self._met[call] = tuple(
+                tuple((k, e) for k, e in enumerate(row) if e.where.covers(*call, self._only))
+                for row in self.rows
+            )
+        return self._met[call]
+
+    def _columns(self, mine: Acting, scores: Tensor) -> Columns | None:
+        """The short way to what the edits of a call say, where there is one; worked out once for calls that are alike."""
+        keys = scores.shape[-1] - int(self.sink)
+        alike = (tuple(tuple(k for k, _ in edits) for edits in mine), keys)
+        if alike not in self._plans:
+            rows = [[edit for _, edit in edits] for edits in mine]
+            self._plans[alike] = Columns.of(rows, keys, scores.device)
+        return self._plans[alike]
+
+    def _note(self, mine: Acting, counts: Sequence[int]) -> None:
+        """Count the cells that rows with one edit each met."""
+        for b, edits in enumerate(mine):
+            for k, _ in edits:
+                self._touched[b][k] += counts[b]
+        self.edited_calls += any(counts)
 
     def _call(self, number: int) -> Call:
         later = number - len(self.calls)
@@ -146,10 +187,10 @@ class Surgery(TorchFunctionMode):
         scores: Tensor,
         visible: Tensor,
         plain: Tensor,
-        mine: Sequence[tuple[tuple[int, Edit], ...]],
+        mine: Acting,
         call: Call,
     ) -> Float[Tensor, "batch head query key"]:
-        if len(mine) > 1 and _one_kind(mine):
+        if len(mine) > 1 and one_kind(mine):
             return self._at_once(scores, visible, plain, mine, call)
         touched = False
         parts = []
@@ -172,7 +213,7 @@ class Surgery(TorchFunctionMode):
         scores: Tensor,
         visible: Tensor,
         plain: Tensor,
-        mine: Sequence[tuple[tuple[int, Edit], ...]],
+        mine: Acting,
         call: Call,
     ) -> Float[Tensor, "batch head query key"]:
         """Rows whose edits differ in nothing but their place, as one: what `operate` does row by row."""
@@ -186,74 +227,8 @@ class Surgery(TorchFunctionMode):
                 row.copy_(edits[0][1].chosen(shape, scores.device, first))
         mask = edit.meets(chosen & visible[..., :keys])
         counts = mask.sum((1, 2, 3)).tolist()
-        for b, edits in enumerate(mine):
-            for k, _ in edits:
-                self._touched[b][k] += counts[b]
-        self.edited_calls += any(counts)
-        return _act(scores, visible, plain, [(edit, mask)], call, self.sink)
-
-
-def operate(
-    scores: Float[Tensor, "batch head query key"],
-    visible: Bool[Tensor, "batch head query key"],
-    plain: Float[Tensor, "batch head query key"],
-    edits: Sequence[Edit],
-    call: Call,
-    sink: bool = False,
-) -> tuple[Float[Tensor, "batch head query key"], list[int]]:
-    """Apply settled edits to one attention call: the new weights, and how many cells each edit met.
-
-    Rows sum to what `plain`'s rows sum to (one) unless an edit says that it takes some away, masked cells are zero, and
-    an untouched row is `plain`'s, bit by bit.
-    """
-    keys = scores.shape[-1] - int(sink)
-    shape = (scores.shape[1], scores.shape[2], keys)
-    seen = visible[..., :keys]
-    first = first_query(call, shape[1], keys)
-    masks = [edit.meets(edit.chosen(shape, scores.device, first) & seen) for edit in edits]
-    counts = [int(mask.sum()) for mask in masks]
-    return _act(scores, visible, plain, list(zip(edits, masks, strict=True)), call, sink), counts
-
-
-def _act(
-    scores: Float[Tensor, "batch head query key"],
-    visible: Bool[Tensor, "batch head query key"],
-    plain: Float[Tensor, "batch head query key"],
-    met: Sequence[tuple[Edit, Bool[Tensor, "batch head query own"]]],
-    call: Call,
-    sink: bool,
-) -> Float[Tensor, "batch head query key"]:
-    """The new weights, where each edit is given with the cells that it met."""
-    acting = [(edit, mask) for edit, mask in met if not edit.inert]
-    if not acting:
-        return plain
-    keys = scores.shape[-1] - int(sink)
-    seen = visible[..., :keys]
-    work, weights = _exact(scores), _exact(plain)
-    if any(edit.unmasked for edit, _ in acting) and not bool((scores[..., :keys] > MASKED).all()):
-        raise BadInput('minimum="all" needs the scores behind the mask. Use minimum="visible".')
-    on_scores = [(edit, mask) for edit, mask in acting if edit.stage == "scores"]
-    for edit, mask in on_scores:
-        values = edit.rearrange(work[..., :keys], seen, mask, call)
-        work = torch.cat((values, work[..., keys:]), -1) if sink else values
-    if on_scores:
-        weights = functional.softmax(_hide(work, visible), -1)
-    touched = torch.zeros_like(acting[0][1])
-    for edit, mask in acting:
-        touched = touched | mask
-        if edit.stage == "weights":
-            values = edit.rearrange(weights[..., :keys], seen, mask, call) * seen
-            changed = torch.cat((values, weights[..., keys:]), -1) if sink else values
-            changed = level(changed, weights) if edit.rescales else changed
-            weights = torch.where(mask.any(-1, keepdim=True), changed, weights)
-    rows = touched.any(-1, keepdim=True)
-    return torch.where(rows, weights.to(plain.dtype), plain)
-
-
-def _one_kind(mine: Sequence[Sequence[tuple[int, Edit]]]) -> bool:
-    """Whether no row has two edits, and all edits do the same in different places."""
-    first, *others = [edit for row in mine for _, edit in row]
-    return first.placeless and max(map(len, mine)) == 1 and all(map(first.like, others))
+        self._note(mine, counts)
+        return act(scores, visible, plain, [(edit, mask)], call, self.sink)
 
 
 def calls_of(config: Any) -> tuple[Call, ...]:
@@ -271,16 +246,6 @@ def calls_of(config: Any) -> tuple[Call, ...]:
         return (*(("encoder", layer) for layer in range(encoder)), *pairs)
     part = "decoder" if _is_decoder(text) else "encoder"
     return tuple((part, layer) for layer in range(text.num_hidden_layers))
-
-
-def _exact(values: Tensor) -> Tensor:
-    """Half precision widened to fp32; fp64 stays."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
-def _hide(scores: Tensor, visible: Tensor) -> Tensor:
-    """Scores with the hidden ones at the least number, as the models' own masks leave them."""
-    return scores.masked_fill(~visible, torch.finfo(scores.dtype).min)
 
 
 def _is_decoder(config: Any) -> bool:

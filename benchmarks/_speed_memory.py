@@ -118,7 +118,7 @@ def point(what: str, size: Size) -> float:
         elif what == "run":
             lab.run(text)
         else:
-            run, done = lab.run(text), []
+            run, done = lab.run(text, keep=False), []
 
             def watch(now: int, total: int) -> None:
                 done.append(now)

@@ -6,9 +6,10 @@ from functools import cache
 
 import torch
 
+from attnlab_core._operate import operate
 from attnlab_core.edits import Where
 from attnlab_core.edits.scale import Scale
-from attnlab_core.surgery import Surgery, calls_of, operate
+from attnlab_core.surgery import Surgery, calls_of
 from attnlab_core.testing import ARCHITECTURES, EDGES
 
 EVERY = {**ARCHITECTURES, **EDGES}

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import attnlab_core as al
+from attnlab_core._operate import operate
 from attnlab_core.edits._rows import Sharing
 from attnlab_core.errors import BadInput, EditTouchedNothing, UnknownName
 from attnlab_core.knobs import caption, knobs, title
-from attnlab_core.surgery import operate
 from tests.examples import BY_CELL, CELLS, EDITS, IN_LAB, SENTENCE, VARIANTS, WORDS, place, variants
 from tests.reach import apply, random_scores, softmax, visible_cells
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import attnlab_core as al
+from attnlab_core._operate import operate
 from attnlab_core.errors import BadInput, EditTouchedNothing
-from attnlab_core.surgery import operate
 from attnlab_core.testing import attention_calls
 from tests.examples import CELLS, SENTENCE, VARIANTS
 from tests.reach import EVERY, apply, assert_hidden, logits_of, random_scores, softmax, visible_cells

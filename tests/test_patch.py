@@ -6,12 +6,12 @@ import pytest
 import torch
 
 import attnlab_core as al
+from attnlab_core._operate import operate
 from attnlab_core.edits.patch import reversed_attention
 from attnlab_core.errors import BadInput
 from attnlab_core.generation import generate
 from attnlab_core.gradient import attention_gradient
 from attnlab_core.run import Run
-from attnlab_core.surgery import operate
 from attnlab_core.testing import tiny_lab
 from tests.examples import SENTENCE
 from tests.reach import TEXT

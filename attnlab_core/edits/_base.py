@@ -96,7 +96,7 @@ class Where:
             device: where the answer is to be.
             first: the position of the first query, where a cache holds those before it.
         """
-        chosen = torch.ones(shape, dtype=torch.bool, device=device)
+        chosen = torch.ones((1, 1, 1), dtype=torch.bool, device=device)
         for axis, places in enumerate((self.heads, self.queries, self.keys)):
             if places is not None:
                 start = first if axis == 1 else 0
@@ -104,7 +104,7 @@ class Where:
                 line = torch.zeros(shape[axis], dtype=torch.bool, device=device)
                 line[torch.tensor(inside, dtype=torch.long, device=device)] = True
                 chosen = chosen & line.view([-1 if k == axis else 1 for k in range(3)])
-        return chosen
+        return chosen.expand(shape)
 
     def to_json(self) -> dict[str, Any]:
         """Only what is not `None`, lists for tuples."""
@@ -168,6 +168,17 @@ class Edit:
     def unmasked(self) -> bool:
         """Whether it needs the scores that the model's mask hides."""
         return False
+
+    @property
+    def columnwise(self) -> bool:
+        """Whether `cell` says all of it, so that chosen columns can be worked out by themselves."""
+        return False
+
+    def cell(
+        self, own: Float[Tensor, "*cell"], least: Float[Tensor, "*#cell"] | None = None
+    ) -> Float[Tensor, "*cell"]:
+        """New values of visible chosen cells from their own; on scores, also from the least visible score of their row."""
+        raise AssertionError(f"{type(self).__name__} has no cell")
 
     def like(self, other: Edit) -> bool:
         """Whether another edit is the same but for its place; none with tensors for numbers is."""

@@ -33,6 +33,11 @@ class Scale(Edit):
     identity: ClassVar[Mapping[str, Any]] = {"factor": 1.0}
     placeless: ClassVar[bool] = True
 
+    @property
+    def columnwise(self) -> bool:
+        """Nothing but the value itself counts."""
+        return True
+
     def change(
         self,
         values: Float[Tensor, "*batch head query key"],
@@ -41,4 +46,11 @@ class Scale(Edit):
     ) -> Float[Tensor, "*batch head query key"]:
         """Multiply."""
         del visible, call
-        return values * self.factor
+        return self.cell(values)
+
+    def cell(
+        self, own: Float[Tensor, "*cell"], least: Float[Tensor, "*#cell"] | None = None
+    ) -> Float[Tensor, "*cell"]:
+        """Multiply."""
+        del least
+        return own * self.factor

@@ -63,6 +63,11 @@ class Suppress(Edit):
         return self.minimum == "all" and self.on == "scores"
 
     @property
+    def columnwise(self) -> bool:
+        """Where one factor stands for all its tokens."""
+        return not self.others and not self.unmasked
+
+    @property
     def inert(self) -> bool:
         """At factor 1, unless similar tokens have factors of their own."""
         return super().inert and all(factor == 1 for _, factor in self.others)
@@ -102,6 +107,12 @@ class Suppress(Edit):
         hidden = torch.zeros_like(visible) if self.minimum == "all" else ~visible
         least = values.masked_fill(hidden, torch.inf).amin(-1, keepdim=True)
         return least + by * (values - least)
+
+    def cell(
+        self, own: Float[Tensor, "*cell"], least: Float[Tensor, "*#cell"] | None = None
+    ) -> Float[Tensor, "*cell"]:
+        """The same for single cells, where no other token has a factor of its own."""
+        return own * self.factor if least is None else least + self.factor * (own - least)
 
 
 def factors(

@@ -83,17 +83,38 @@ def flow(
         on_sink: called with (done, total) after each token.
     """
     n = shares.shape[-1]
-    graph = _Graph(shares[: layer + 1], source)
     inflow = shares[0].sum(axis=0)  # [key]
     bound = np.minimum(shares[layer, source].sum(), inflow)
-    values, cuts = np.zeros(n), []
-    for sink in range(n):
-        values[sink], cut = graph.cut(sink)
-        cuts.append(cut)
-        if on_sink is not None:
-            on_sink(sink + 1, n)
+    if layer < 2:
+        values, cuts = _shallow(shares[: layer + 1], source)
+    else:
+        graph = _Graph(shares[: layer + 1], source)
+        values, cuts = np.zeros(n), list[str]()
+        for sink in range(n):
+            values[sink], cut = graph.cut(sink)
+            cuts.append(cut)
+            if on_sink is not None:
+                on_sink(sink + 1, n)
+    if layer < 2 and on_sink is not None:
+        on_sink(n, n)
     values = values.round(DIGITS)
     return FlowResult(values, tuple(cuts), np.abs(values - bound) <= 10.0**-DIGITS)
+
+
+def _shallow(shares: np.ndarray, source: int) -> tuple[np.ndarray, list[str]]:
+    """The cuts below one or two layers: paths over different positions share no edge, so each is cut where it is narrower."""
+    n = shares.shape[-1]
+    if len(shares) == 1:
+        return shares[0, source].copy(), ["source"] * n
+    above, below = shares[1, source][:, None], shares[0]  # [middle, 1], [middle, key]
+    reached = np.rint(above * SCALE) > np.rint(below * SCALE)
+    values = np.where(reached, below, above).sum(axis=0)
+    middle, own = np.arange(n)[:, None], np.arange(n)[None, :]
+    outside = (reached & (below > 0) & (middle != source)).any(axis=0)
+    aside = (~reached & (above > 0) & (middle != own)).any(axis=0)
+    return values, [
+        "source" if not o else "between" if a else "input" for o, a in zip(outside, aside, strict=True)
+    ]
 
 
 class _Graph:
@@ -114,15 +135,22 @@ class _Graph:
         self.size = (len(shares) + 1) * n
         whole = np.rint(self.capacity * SCALE).astype(np.int32)
         self.edges = csr_array((whole, (self.starts, self.ends)), shape=(self.size, self.size))
+        first, last = shares[0], shares[-1][source]
+        self.most_in, self.inflow = np.rint(first * SCALE).astype(np.int64).sum(axis=0), first.sum(axis=0)
+        self.most_out, self.outflow = int(np.rint(last * SCALE).sum()), float(last.sum())
 
     def cut(self, sink: int) -> tuple[float, str]:
         """Return the value of the minimum cut between the source and input token `sink`, and the side it lies on."""
-        sent = maximum_flow(self.edges, self.source, sink).flow
-        spare = self.edges - sent
+        found = maximum_flow(self.edges, self.source, sink)
+        if found.flow_value == self.most_out:  # nothing behind the source is reached
+            return self.outflow, "source"
+        if found.flow_value == self.most_in[sink]:
+            return float(self.inflow[sink]), "input"
+        spare = self.edges - found.flow
         spare.eliminate_zeros()
         reached = np.zeros(self.size, dtype=bool)
-        found, _ = breadth_first_order(spare, self.source)
-        reached[found] = True
+        order, _ = breadth_first_order(spare, self.source)
+        reached[order] = True
         crossing = reached[self.starts] & ~reached[self.ends]
         value = float(self.capacity[crossing].sum())
         if (self.starts[crossing] % self.n == self.source % self.n).all():

@@ -25,6 +25,7 @@ def measured(
     measure: Callable[[Float[Tensor, "batch place class"]], Tensor],
     count: int,
     variations: Callable[[slice], Mapping[str, Any]],
+    goal: Goal | None = None,
 ) -> Tensor:
     """What `measure` reads off the logits of many passes, in float64 on the CPU, one row a pass.
 
@@ -35,12 +36,15 @@ def measured(
         measure: Logits [batch, place, class] to numbers [batch, …].
         count: How many passes.
         variations: The arguments of `Run.evaluate` for some of them.
+        goal: What `measure` reads, where no pass moves its places.
     """
     size, found = rows_at_once(run), []
     for first in range(0, count, size):
         last = min(first + size, count)
         with unheard():  # the steps of this loop are the ones to tell of
-            part = measure(run.evaluate(**variations(slice(first, last))))  # no name holds the logits on
+            part = measure(
+                run.evaluate(goal=goal, **variations(slice(first, last)))
+            )  # no name holds the logits on
         found.append(part.double().cpu())
         step(last, count)
     return torch.cat(found)
@@ -66,7 +70,7 @@ def from_embeddings(
 ) -> Float[Tensor, " batch"]:
     """The goal's value as a differentiable function of the word embeddings."""
     with unheard():
-        logits = run.evaluate(embeddings=embeddings, grad=True)
+        logits = run.evaluate(embeddings=embeddings, grad=True, goal=goal)
     return goal.value(logits, quantity)
 
 

@@ -56,7 +56,7 @@ def atman(
     Source: Deiseroth et al. 2023, "AtMan: Understanding Transformer Predictions Through Memory Efficient Attention
     Manipulation", sections 3.2 and 3.3.
     """
-    causal, where = run.pattern.causal, None if layer is None else (layer,)
+    causal, where = run.lab.causal, None if layer is None else (layer,)
     notes = ()
     if variant == "official" and not bool(run.pattern.visible.all()):
         notes = ("This variant uses scores that the mask hides, so later tokens change the result.",)
@@ -67,7 +67,9 @@ def atman(
     chunks = [chunk for chunk in _chunks(run, unit, delimiter) if not causal or chunk[0] <= max(goal.reads)]
     turn_down = partial(Suppress, factor=factor, similarity=similarity, **FORMS[variant])
     passes = [(), *((turn_down(where=Where(layers=where, keys=chunk)),) for chunk in chunks)]
-    found = measured(run, goal.each, len(passes), lambda part: {"rows": passes[part]})  # [1 + chunk, pick]
+    found = measured(
+        run, goal.each, len(passes), lambda part: {"rows": passes[part]}, goal
+    )  # [1 + chunk, pick]
     found *= torch.tensor([pick.sign for pick in goal.picks])
     lost = found[0] - found[1:]
     scores = torch.zeros(len(run.tokens), dtype=torch.float64)

@@ -43,7 +43,7 @@ def occlusion(
     """
     ids = list(run.encoding.ids)
     places = [k for k, fixed in enumerate(form(run).tolist()) if specials or not fixed]
-    if run.pattern.causal:
+    if run.lab.causal:
         places = [k for k in places if k <= max(goal.reads)]  # later tokens are never seen
     if replace == "delete":
         _refuse_deletion(run)
@@ -56,7 +56,7 @@ def occlusion(
         passes = partial(_replaced, word_embeddings(run)[0], word_embeddings(run, [number])[0, 0])
     chosen = [None, *places]  # the first pass leaves the text as it is
     value = partial(goal.value, quantity=quantity)
-    found = measured(run, value, len(chosen), lambda part: passes(chosen[part]))
+    found = measured(run, value, len(chosen), lambda part: passes(chosen[part]), goal)
     scores = torch.zeros(len(ids), dtype=torch.float64)
     scores[places] = found[0] - found[1:]
     words = (

@@ -118,6 +118,7 @@ class Deletions:
             lambda logits: _read(goal, (), logits),
             len(sets),
             lambda part: {"embeddings": torch.where(gone[part], blanked, plain)},
+            goal,
         )
 
     def _removed(self, run: Run, goal: Goal, sets: Sequence[Places]) -> Float[Tensor, "set 2"]:
