@@ -272,7 +272,11 @@ class Lab:
         swapped = None if embeddings is None else (table, inputs["input_ids"], embeddings)
         if len(rows) > 1 and all(_alike(row, rows[0]) for row in rows):
             rows = rows[:1]
-        narrow = Narrow(reads, *inputs["input_ids"].shape) if reads is not None and self._narrows else None
+        narrow = None
+        if reads is not None and self._narrows:
+            batch, tokens = inputs["input_ids"].shape
+            alike = embeddings is None and all(list(row) == list(ids[0]) for row in ids)
+            narrow = Narrow(reads, batch, tokens, alike)
         tape = Surgery(
             self.calls,
             rows,
@@ -405,7 +409,8 @@ class Lab:
         reads = self.reads(len(ids), (len(ids) - 1,))
         if reads is None:
             return False
-        inputs, narrow = self._inputs([ids], None), Narrow(reads, 1, len(ids))
+        rows = min(2, self.batch_size)
+        inputs, narrow = self._inputs([ids] * rows, None), Narrow(reads, rows, len(ids), alike=True)
         place = 0 if self.task == "classification" else reads[0]
         try:
             with torch.no_grad():

@@ -84,8 +84,8 @@ class Surgery(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _SOFTMAX and _is_attention(args, kwargs):
             return self._attend(func, args, kwargs)
-        if self._narrow is not None and self.seen == len(self.calls) and func in LINEAR:
-            return self._narrow(func, args, kwargs)
+        if self._narrow is not None and self.seen in (0, len(self.calls)) and func in LINEAR:
+            return self._narrow(not self.seen, func, args, kwargs)
         if self._embeddings is not None and func is functional.embedding:
             table, ids, replacement = self._embeddings
             if (args[1] if len(args) > 1 else kwargs["weight"]) is table:

@@ -94,9 +94,10 @@ def _flows(shares: np.ndarray, rows: Rows, done: int, graphs: int) -> list[FlowR
 
 def _refuse_long(tokens: int, rows: int, limit: int) -> None:
     if rows * tokens**3 > limit**3:
-        many = f" and {rows} rows" if rows > 1 else ""
+        many = f" from {rows} places" if rows > 1 else ""
+        most = int(limit / rows ** (1 / 3))
         raise BadInput(
-            f"Attention flow over {tokens} tokens{many} would take minutes; its limit is max_tokens={limit}. "
+            f"Attention flow over {tokens} tokens{many} would take minutes; max_tokens={limit} lets {most} through here. "
             "Use attention_rollout, which is fast, or raise max_tokens."
         )
 
