@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 PYTEST_FLAGS ?= -m "not slow"
 .DEFAULT_GOAL := help
-.PHONY: help setup dev app test lint format bench clean
+.PHONY: help setup dev app test lint format bench docs wheel clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,14 @@ format: dev ## let ruff put the code in order
 bench: setup ## how fast the lab is, beside its peers: one table, some ten minutes
 	$(BIN)/python -m benchmarks.speed
 
+docs: dev ## the documentation as a site that needs no server: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+wheel: dev ## the whole lab as one file for pip, in dist/
+	$(BIN)/pip wheel . --quiet --no-deps --no-build-isolation --wheel-dir dist
+
 clean: ## remove what was built, the environment too
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build dist site *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.ready: requirements.txt
@@ -43,6 +49,6 @@ clean: ## remove what was built, the environment too
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/.ready-dev: requirements-dev.txt requirements-ray.txt .venv/.ready
+.venv/.ready-dev: requirements-dev.txt requirements-docs.txt requirements-ray.txt .venv/.ready
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@

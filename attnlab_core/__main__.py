@@ -1,4 +1,4 @@
-"""The command line: `python -m attnlab_core --help` lists what there is.
+"""The command line: `attnlab --help`, or `python -m attnlab_core --help`, lists what there is.
 
 Bad input ends with status 2 and one line on standard error.
 """
@@ -10,24 +10,30 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from attnlab_core import _experimenting, _results, _shown
+import attnlab_core
+from attnlab_core import _experimenting, _loading, _results, _shown, _typed, serving
 from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
 
 if TYPE_CHECKING:
     from attnlab_core.run import Run
-    from attnlab_core.targets import Target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    args = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
+        if given[:1] == ["study"]:  # it has a command line of its own
+            return serving.study(given[1:])
+        args = _parser().parse_args(given)
         said = args.command(args)
     except AttentionLabError as error:
         print("attnlab_core:", " ".join(str(error).split()), file=sys.stderr)
         return 2
+    if isinstance(said, int):
+        return said
     print(json.dumps(said, ensure_ascii=False, indent=2) if args.json else args.show(said))
     return 0
 
@@ -53,7 +59,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """What a model says, without and with edits."""
     from attnlab_core.record import of_run
 
-    edits = _edits(args.edit)
+    edits = _typed.edits(args.edit)
     plain = _run(args)
     return of_run(plain.again(*edits), before=plain) if edits else of_run(plain)
 
@@ -71,9 +77,9 @@ def attribute(args: argparse.Namespace) -> dict[str, Any]:
     for name in names:  # before a model is loaded
         if name not in known:
             raise UnknownName(name, [*known, "all"], "method")
-    params = _params(args.param, names)
+    params = _typed.params(args.param, names)
     found = _edited(args)
-    return of_attributions(found, attribute_all(found, names, _target(args), params))
+    return of_attributions(found, attribute_all(found, names, _typed.target(args), params))
 
 
 def suggest(args: argparse.Namespace) -> dict[str, Any]:
@@ -82,7 +88,7 @@ def suggest(args: argparse.Namespace) -> dict[str, Any]:
     from attnlab_core.record import header
 
     found = _edited(args)
-    target = _target(args)
+    target = _typed.target(args)
     made = suggestions(found, target, of=args.of, most=args.most)
     return header(found) | {"target": found.goal(target).text, "suggestions": [one.to_json() for one in made]}
 
@@ -97,7 +103,7 @@ def optimise(args: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {
         name: getattr(args, name) for name in ("plausibility", "steps", "rate", "enough")
     }
-    wished = _target(args) if args.target else None
+    wished = _typed.target(args) if args.target else None
     made = search(found, wished, where=where_from_json(args.where or {}), **options)
     if args.smallest is not None:
         made = made.smallest(args.smallest)
@@ -136,10 +142,7 @@ def judge(args: argparse.Namespace) -> dict[str, Any]:
 
 def fit(args: argparse.Namespace) -> dict[str, Any]:
     """Learn what a model's own attention looks like, from a file with a text a line, and keep it."""
-    from pathlib import Path
-
     from attnlab_core import plausibility
-    from attnlab_core.models import load
     from attnlab_core.progress import told, watching
     from attnlab_core.prompt import Prompt
 
@@ -147,7 +150,7 @@ def fit(args: argparse.Namespace) -> dict[str, Any]:
         lines = Path(args.texts).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{args.texts} cannot be read as text: {error}") from error
-    lab = load(args.model, revision=args.revision, device=args.device)
+    lab = _loading.lab(args)
     texts = [Prompt(*line.split("\t", 1)) for line in lines if line.strip()]
     with watching(told("texts")):
         found = plausibility.fit(lab, texts, corpus=args.corpus or f"texts of {Path(args.texts).name}")
@@ -159,54 +162,22 @@ def fit(args: argparse.Namespace) -> dict[str, Any]:
     return {"file": str(file), "texts": found.texts, "held_back": found.held_back, "corpus": found.corpus}
 
 
-def _target(args: argparse.Namespace) -> Target:
-    from attnlab_core.targets import Target
-
-    return Target(_answer(args.target), _answer(args.rather_than), args.mask)
+def app(args: argparse.Namespace) -> int:
+    """Serve the app in a browser, to this machine alone unless told otherwise."""
+    return serving.serve(args.port, args.address)
 
 
 def _edited(args: argparse.Namespace) -> Run:
-    edits = _edits(args.edit)
+    edits = _typed.edits(args.edit)
     plain = _run(args)
     return plain.again(*edits) if edits else plain
 
 
 def _run(args: argparse.Namespace) -> Run:
-    from attnlab_core.models import load
     from attnlab_core.prompt import Prompt
 
-    lab = load(args.model, revision=args.revision, device=args.device)
-    return lab.run(Prompt(args.text, args.second))
-
-
-def _edits(texts: Sequence[str]) -> list[Any]:
-    from attnlab_core.edits import edit_from_json
-
-    return [edit_from_json(text) for text in texts]
-
-
-def _answer(text: str | None) -> Any:
-    """A target as typed: `12:14` is a span, everything else is a label, word or text."""
-    first, colon, last = (text or "").partition(":")
-    return (int(first), int(last)) if colon and first.isdecimal() and last.isdecimal() else text
-
-
-def _params(pairs: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`method.knob=value` pairs as method → knob → value; values are JSON, or text where they are not."""
-    found: dict[str, dict[str, Any]] = {}
-    for pair in pairs:
-        place, equals, text = pair.partition("=")
-        method, dot, knob = place.partition(".")
-        if not (equals and dot):
-            raise BadInput(f"A parameter is method.knob=value, such as atman.factor=0.5, not {pair!r}.")
-        if method not in names:
-            raise UnknownName(method, names, "method asked for")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        found.setdefault(method, {})[knob] = value
-    return found
+    lab = _loading.lab(args)
+    return lab.run(Prompt(args.text, args.second), keep=False)
 
 
 def _entry(name: str, thing: Any) -> dict[str, Any]:
@@ -228,8 +199,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m attnlab_core", description="Take hold of a model's attention.")
+    called = "attnlab" if Path(sys.argv[0]).stem == "attnlab" else "python -m attnlab_core"
+    parser = _Parser(prog=called, description="Take hold of a model's attention.")
+    parser.add_argument("--version", action="version", version=f"attentionlab {attnlab_core.__version__}")
     commands = parser.add_subparsers(required=True)
+    served = commands.add_parser("app", help=app.__doc__, description=app.__doc__)
+    served.set_defaults(command=app)
+    served.add_argument("--port", type=int, default=serving.PORT, metavar="N", help="8501 where left out")
+    served.add_argument(
+        "--address", default=serving.LOCAL, metavar="A",
+        help="127.0.0.1 where left out; 0.0.0.0 opens the app to everybody who reaches this machine",
+    )  # fmt: skip
+    commands.add_parser("study", help="Run a case study; see study --help.")
 
     def add(command: Any, show: Any, *, name: str = "", about: str = "") -> argparse.ArgumentParser:
         name = name or command.__name__.replace("listing", "list")
@@ -273,26 +254,20 @@ def _parser() -> argparse.ArgumentParser:
     four.add_argument("--seed", type=int, default=0)
     _asks(add(judge, _shown.judgement))
     five = add(fit, _shown.fit)
-    _loads(five)
+    _loading.flags(five)
     five.add_argument(
         "--texts", required=True, metavar="FILE", help="a text a line; of pairs both texts, a tab between"
     )
     five.add_argument("--corpus", metavar="WORDS", help="what the texts are")
     five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
-    _experimenting.add_parsers(add, _loads)
+    _experimenting.add_parsers(add, _loading.flags)
     _results.add_parser(commands)
     commands.metavar = f"{{{','.join(commands.choices)}}}"
     return parser
 
 
-def _loads(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", required=True, metavar="M", help="a shipped name, a Hub id, or a folder")
-    command.add_argument("--revision", metavar="R", help="a branch, tag or commit of a Hub model")
-    command.add_argument("--device", metavar="D", help="cpu or cuda; by default cuda where there is one")
-
-
 def _asks(command: argparse.ArgumentParser) -> None:
-    _loads(command)
+    _loading.flags(command)
     command.add_argument("--text", required=True, metavar="T")
     command.add_argument("--second", metavar="S", help="the second text of a pair: a context, a hypothesis")
     command.add_argument(

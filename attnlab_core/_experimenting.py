@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnlab_core import _loading
 from attnlab_core.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
@@ -31,11 +32,10 @@ Adder = Callable[..., argparse.ArgumentParser]
 def experiment(args: argparse.Namespace) -> dict[str, Any]:
     """Make an experiment on a model; keep the report where it is asked for."""
     from attnlab_core.experiments import run
-    from attnlab_core.models import load
     from attnlab_core.progress import told, watching
 
     store = None if args.no_store else _store(args.db)  # before the work, which a wrong address would waste
-    lab = load(args.model, revision=args.revision, device=args.device)
+    lab = _loading.lab(args)
     asked = requested(args, lab)
     with watching(told("rows")):
         report = run(

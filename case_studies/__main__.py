@@ -25,11 +25,9 @@ OPTIONS = {
 """Option of some studies → the parameter of `study`, and what is said of a study that has none."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one study, or list them; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m case_studies", description="Case studies of editing attention."
-    )
+def main(argv: Sequence[str] | None = None, called: str = "python -m case_studies") -> int:
+    """Run one study, or list them; returns the exit status. `called` is how this command line was reached."""
+    parser = argparse.ArgumentParser(prog=called, description="Case studies of editing attention.")
     parser.add_argument("study", help="list, or the name of a study")
     parser.add_argument("--model", help="a shipped name, a Hub id, or a folder; left out, the study's own")
     parser.add_argument("--seed", type=int, default=0)
