@@ -49,5 +49,16 @@ class ModelRefused(AttentionLabError):
     """A model that is there, but whose attention this library cannot hold, or whose task does not fit."""
 
 
+class TaskNeeded(ModelRefused):
+    """A model whose configuration does not say what it was trained for; `choices` are the tasks of its kind."""
+
+    def __init__(self, name: str, choices: Iterable[str], why: str = "") -> None:
+        self.choices = tuple(choices)
+        super().__init__(
+            f"The config.json of {name!r} does not say what the model was trained for. {why}"
+            f"Say which task: {', '.join(self.choices)}."
+        )
+
+
 class Cancelled(AttentionLabError):
     """Long work that was stopped by the person who started it."""

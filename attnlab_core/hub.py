@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,48 @@ def fetch(repo: str, revision: str | None, fits: Callable[[Path], object], other
         bar = _bar(sum(sizes[file] for file in wanted if not (folder / file).exists()))
         return Path(snapshot_download(repo, revision=info.sha, allow_patterns=wanted, tqdm_class=bar))
     except (httpx2.HTTPError, OSError, XetDownloadError, RuntimeError) as error:
+        raise _explained(error, repo, revision, otherwise, started=True) from error
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the Hub would send of a model: the sizes of its files, and the parameters where it says so."""
+
+    sizes: Mapping[str, int]
+    parameters: int | None
+
+
+def offer(repo: str, revision: str | None, otherwise: str) -> Offer | Path:
+    """What loading a Hub model would fetch, or the folder where it is in the cache and the Hub cannot be asked.
+
+    Raises as `fetch` does, and likewise before anything large travels.
+    """
+    import httpx2
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    try:
+        timeout = constants.HF_HUB_ETAG_TIMEOUT
+        info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=timeout)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as error:
+        folder = _cached(repo, revision)
+        if folder is None:
+            raise _explained(error, repo, revision, otherwise) from error
+        return folder
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    refuse_weights(sizes, repo)
+    total = info.safetensors.total if info.safetensors else None
+    return Offer({name: sizes[name] for name in _wanted(sizes)}, total)
+
+
+def config(repo: str, revision: str | None, otherwise: str) -> Path:
+    """The folder with a Hub model's config.json, which alone is fetched. Raises as `fetch` does."""
+    import httpx2
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repo, "config.json", revision=revision)).parent
+    except (httpx2.HTTPError, OSError) as error:
         raise _explained(error, repo, revision, otherwise, started=True) from error
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -19,26 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from attnlab_core.errors import BadInput, ModelNotFound, ModelRefused, UnknownName
-from attnlab_core.hub import WEIGHTS, fetch, first_line, quiet, refuse_weights
+from attnlab_core import uploads
+from attnlab_core._heads import TASKS, declared, fitting
+from attnlab_core._heads import head as head_of
+from attnlab_core.errors import BadInput, ModelNotFound, ModelRefused, TaskNeeded, UnknownName
+from attnlab_core.hub import WEIGHTS, Offer, fetch, first_line, offer, quiet, refuse_weights
+from attnlab_core.hub import config as config_of
+from attnlab_core.weights import DTYPES, WIDTH, dtype_of, planned, stored
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
 
-TASKS = {
-    "classification": "AutoModelForSequenceClassification",
-    "masked": "AutoModelForMaskedLM",
-    "causal": "AutoModelForCausalLM",
-    "answering": "AutoModelForQuestionAnswering",
-}
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
-# A declared architecture belongs to the first task one of whose marks is in its name.
-_MARKS = {
-    "classification": ("ForSequenceClassification",),
-    "answering": ("ForQuestionAnswering",),
-    "masked": ("ForMaskedLM", "ForPreTraining", "WithLMHeadModel"),
-    "causal": ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel"),
-}
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))(?=.{1,96}$)(\w[\w.-]*/)?\w[\w.-]*")
 _LOADING = threading.Lock()  # from_pretrained changes process-wide defaults while it runs
 
@@ -70,15 +61,17 @@ def load(
     *,
     revision: str | None = None,
     device: str | None = None,
+    dtype: str | None = None,
     task: str | None = None,
     batch_size: int = 16,
 ) -> Lab:
-    """Load a model with its tokenizer, in single precision and ready to read.
+    """Load a model with its tokenizer, ready to read.
 
     Args:
-        name: a shipped name ("sst2"), a folder, or a Hub id ("openai-community/gpt2").
+        name: a shipped name ("sst2"), a folder, a Hub id ("openai-community/gpt2"), or `upload:HASH` of the app.
         revision: branch, tag or commit of a Hub model; `lab.revision` is the commit it stood for.
         device: "cpu", "cuda", ...; left out, the GPU when there is one.
+        dtype: "fp32", "bf16" or "fp16"; left out, fp32. Half precision takes half the memory and gives other numbers.
         task: "classification", "masked", "causal" or "answering"; left out, read from the model's configuration.
         batch_size: how many rows the methods put through the model at once.
 
@@ -89,6 +82,7 @@ def load(
     Raises:
         BadInput: a name, revision, task or device of impossible form, or a near miss of a shipped name.
         ModelNotFound: no such model, no way to reach it, or not open to this user.
+        TaskNeeded: the configuration does not say what the model was trained for, and its weights do not tell.
         ModelRefused: a model that is there and cannot be used: pickled weights, own code, no head for the task.
     """
     from attnlab_core.lab import Lab
@@ -101,28 +95,86 @@ def load(
         raise BadInput(
             f"The revision {revision!r} cannot be used for {name!r}: it is a branch, tag or commit on the Hub."
         )
-    place, commit = _device(device), None
+    place, number, commit = _device(device), dtype_of(dtype), None
     if folder is None:
-        if not _HUB_ID.fullmatch(name):
-            raise BadInput(
-                f"{name!r} is no model name: give {_choices()}, a folder, or a Hub id such as 'owner/name'."
-            )
+        _refuse_id(name)
         with quiet():
             folder = fetch(
-                name, revision, lambda found: _head(_read_config(found, name), task, name), _choices()
+                name, revision, lambda found: head_of(_read_config(found, name), task, name), _choices()
             )
         commit = folder.name
     config = _read_config(folder, name)
-    head = _head(config, task, name)
+    head = head_of(config, task, name)
     refuse_weights([path.name for path in folder.iterdir()], name)
     with _LOADING, quiet():
-        model, tokenizer = _build(folder, head, name)
+        try:
+            model, tokenizer = _build(folder, head, name, DTYPES[number])
+        except HeadMissing as error:
+            if task is None and not config.get("architectures"):  # the task was a guess
+                raise TaskNeeded(name, fitting(config), "") from error
+            raise
     try:
         model.to(place)
     except RuntimeError as error:
         raise BadInput(f"{name!r} does not fit on {place}: {first_line(error)} Use device='cpu'.") from error
     others = partial(load, device=device, batch_size=batch_size)
     return Lab(model, tokenizer, name=name, revision=commit, batch_size=batch_size, loader=others)
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What loading a model takes, known beforehand.
+
+    Attributes:
+        parameters: the numbers in its weights.
+        download: bytes that would be fetched, or of which what the cache lacks would be.
+        disk: bytes of its files.
+        memory: bytes of the weights once loaded.
+        source: where that is known from: "its files", "the Hub" or "its configuration".
+    """
+
+    parameters: int
+    download: int
+    disk: int
+    memory: int
+    source: str
+
+
+def weigh(
+    name: str, *, revision: str | None = None, dtype: str | None = None, task: str | None = None
+) -> Weight:
+    """What loading a model would take, without loading it: from its files, else from the Hub, else from its configuration.
+
+    Args:
+        name: as for `load`.
+        revision: as for `load`.
+        dtype: as for `load`; it decides the memory.
+        task: as for `load`; asked for only where the configuration has to tell the size.
+
+    Raises:
+        BadInput, ModelNotFound, ModelRefused: as `load`, as far as that shows beforehand.
+    """
+    name, width = name.strip(), WIDTH[dtype_of(dtype)]
+    found: Path | Offer | None = _local(name)
+    if found is None:
+        _refuse_id(name)
+        found = offer(name, revision, _choices())
+    if isinstance(found, Path):
+        refuse_weights([path.name for path in found.iterdir()], name)
+        held = stored(found, name)
+        return Weight(held.parameters, 0, held.bytes, held.parameters * width, "its files")
+    disk, count, source = sum(found.sizes.values()), found.parameters, "the Hub"
+    if not count:
+        config = _read_config(config_of(name, revision, _choices()), name)
+        count, source = planned(config, head_of(config, task, name), name), "its configuration"
+    return Weight(count, disk, disk, count * width, source)
+
+
+def _refuse_id(name: str) -> None:
+    if not _HUB_ID.fullmatch(name):
+        raise BadInput(
+            f"{name!r} is no model name: give {_choices()}, a folder, or a Hub id such as 'owner/name'."
+        )
 
 
 def _choices() -> str:
@@ -141,6 +193,8 @@ def _local(name: str) -> Path | None:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
+    if name.startswith(uploads.PREFIX):
+        return uploads.folder_of(name)
     if path.is_file():
         raise BadInput(
             f"{name!r} is a file: give the folder it is in, with config.json and model.safetensors."
@@ -173,7 +227,7 @@ def _card(folder: Path) -> Card:
     fields = (yaml.safe_load(front[1]) if front else None) or {}
     body = text[front.end() :] if front else text
     prose = next((line for line in body.splitlines() if line[:1].isalnum()), "")
-    task = _declared(_read_config(folder, folder.name)) or ""
+    task = declared(_read_config(folder, folder.name)) or ""
     return Card(folder.name, str(fields.get("summary") or prose), task, folder, text)
 
 
@@ -195,49 +249,11 @@ def _read_config(folder: Path, name: str) -> dict[str, Any]:
     return config
 
 
-def _declared(config: Mapping[str, Any]) -> str | None:
-    """The task of the first architecture a configuration names; None when that is none of ours."""
-    architecture = str((config.get("architectures") or [""])[0])
-    return next((task for task, marks in _MARKS.items() if any(mark in architecture for mark in marks)), None)
+class HeadMissing(ModelRefused):
+    """A checkpoint without the weights of the head that its task needs."""
 
 
-def _head(config: dict[str, Any], task: str | None, name: str) -> type:
-    """The transformers class to load: the task's, when this kind of model has one."""
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    kind, architecture = config["model_type"], str((config.get("architectures") or [""])[0])
-    if kind not in CONFIG_MAPPING:
-        code = "brings code of its own, and no code from a checkpoint is run here"
-        unknown = f"is unknown to transformers {transformers.__version__}"
-        why = code if config.get("auto_map") else unknown
-        raise ModelRefused(
-            f"The model type {kind!r} of {name!r} {why}. Choose a model that transformers knows."
-        )
-    if config.get("quantization_config"):
-        raise ModelRefused(
-            f"The weights of {name!r} are quantised. Choose the model in half or full precision."
-        )
-    autos = {t: getattr(transformers, auto) for t, auto in TASKS.items()}
-    fits = [t for t, auto in autos.items() if CONFIG_MAPPING[kind] in auto._model_mapping]
-    both_ways = "masked" in fits and not config.get("is_decoder") and not config.get("is_encoder_decoder")
-    if both_ways and "causal" in fits:
-        fits.remove("causal")  # an encoder sees the words to come
-    wanted = task or _declared(config)
-    if wanted is None and (not architecture or architecture.endswith("Model")):  # no head is declared
-        wanted = next((t for t in ("masked", "causal") if t in fits), None)
-    if wanted not in fits:
-        asked = (
-            f"has no head for the task {task!r}"
-            if task
-            else f"is a {architecture or kind}, no task read here"
-        )
-        hint = f"Tasks of its kind: {', '.join(fits)}" if fits else f"Tasks read here: {', '.join(TASKS)}"
-        raise ModelRefused(f"{name!r} {asked}. {hint}; choose a checkpoint made for one of them.")
-    return autos[wanted]
-
-
-def _build(folder: Path, head: type, name: str) -> tuple[Any, Any]:
+def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
     """Model and tokenizer from a folder. Random weights are refused: a head must have been trained."""
     import torch
     from safetensors import SafetensorError
@@ -256,7 +272,7 @@ def _build(folder: Path, head: type, name: str) -> tuple[Any, Any]:
             **plain,
             use_safetensors=True,
             attn_implementation="eager",
-            dtype=torch.float32,
+            dtype=getattr(torch, dtype),
             output_loading_info=True,
         )
     except SafetensorError as error:
@@ -277,7 +293,7 @@ def _build(folder: Path, head: type, name: str) -> tuple[Any, Any]:
     missing = sorted(info["missing_keys"])
     if missing:
         some = ", ".join(missing[:2]) + (", …" if len(missing) > 2 else "")
-        raise ModelRefused(
+        raise HeadMissing(
             f"{name!r} lacks {len(missing)} weights of a {type(model).__name__} ({some}), so the head would be random. "
             "Choose a checkpoint that was trained for this task, or another task."
         )

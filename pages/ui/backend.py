@@ -10,14 +10,18 @@ import gc
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pages.ui.tasks import UNSEEN, Task
+from pages.ui import naming, settings
+from pages.ui.shelf import Shelf
+from pages.ui.tasks import Awaited, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
+    from concurrent.futures import Future
 
     from attnlab_core.edits import Edit
     from attnlab_core.lab import Lab
@@ -25,9 +29,9 @@ if TYPE_CHECKING:
     from attnlab_core.prompt import Prompt
     from attnlab_core.run import Run
     from attnlab_core.targets import Target
+    from pages.ui.shelf import Loaded
 
 DEFAULT = "sst2"
-MODELS_KEPT = 3
 BYTES_KEPT = 256 * 2**20
 T = TypeVar("T")
 
@@ -74,8 +78,8 @@ class Question:
     target: Target | None = None
 
 
-@dataclass
-class Job:
+@dataclass(eq=False)
+class Job(Awaited):
     """Several methods at work on one question, in the background."""
 
     question: Question
@@ -85,42 +89,30 @@ class Job:
     current: str = ""
     progress: float = 0.0
     running: bool = True
-    stop: threading.Event = field(default_factory=threading.Event)
-    seen: float = field(default_factory=time.monotonic)
 
     def watch(self, done: int, total: int) -> None:
         """Note how far the current method is; stop where nobody waits any more."""
-        from attnlab_core.errors import Cancelled
-
         self.progress = done / max(total, 1)
-        if self.stop.is_set() or time.monotonic() - self.seen > UNSEEN:
-            raise Cancelled("Stopped.")
+        self.go_on()
 
 
 class Backend:
     """Models, runs and explanations for every visitor of this server."""
 
     def __init__(self, delay: float = 0.0) -> None:
-        self._loads: OrderedDict[str, Future[Lab]] = OrderedDict()
-        self._lock, self._memo = threading.Lock(), Memo()
-        self._loader = ThreadPoolExecutor(1, "attnlab-load")
+        self._memo, bounds = Memo(), settings.read()
+        self._shelf = Shelf(self._load, bounds.models, bounds.models_bytes, DEFAULT, self._memo.drop)
         self._workers = ThreadPoolExecutor(2, "attnlab-work")
         self._delay = delay
         self.progress: dict[str, float] = {}
 
     def lab(self, name: str = DEFAULT) -> Future[Lab]:
         """The model, now or later; the first call starts the loading."""
-        with self._lock:
-            if name not in self._loads:
-                self._loads[name] = self._loader.submit(self._load, name, self._delay)
-                self._delay = 0.0
-                for old in [n for n, f in self._loads.items() if f.done() and n not in (name, DEFAULT)][
-                    :-MODELS_KEPT
-                ]:
-                    del self._loads[old]
-                    self._memo.drop(old)
-            self._loads.move_to_end(name)
-            return self._loads[name]
+        return self._shelf.lab(name)
+
+    def loaded(self) -> list[Loaded]:
+        """The models that are there, the one asked for last at the front."""
+        return self._shelf.loaded()
 
     def ready(self, name: str = DEFAULT) -> Lab | None:
         """The model if it is there. Raises what went wrong in loading it."""
@@ -129,17 +121,14 @@ class Backend:
 
     def asked(self, name: str) -> bool:
         """Whether anybody asked for this model before, so that it is there or on its way."""
-        with self._lock:
-            return name in self._loads
+        return self._shelf.asked(name)
 
     def forget(self, name: str) -> None:
         """Let the next call try to load the model anew."""
-        with self._lock:
-            future = self._loads.get(name)
-            if future is not None and future.done() and future.exception() is not None:
-                del self._loads[name]
+        self._shelf.forget(name)
 
-    def _load(self, name: str, delay: float) -> Lab:
+    def _load(self, name: str) -> Lab:
+        delay, self._delay = self._delay, 0.0
         time.sleep(delay)  # the first page is drawn before the imports take the processor
         from attnlab_core.progress import watching
 
@@ -162,9 +151,9 @@ class Backend:
         known = self._memo.get(key)
         if known is not None:
             return known
-        lab = self.lab(question.model).result()
-        run = lab.run(question.prompt, question.edits)
-        return self._memo.put(key, run, 5 * run.pattern.weights.numel() + 4 * run.logits.numel() + 4096)
+        with self._shelf.using(question.model) as lab:
+            run = lab.run(question.prompt, question.edits)
+            return self._memo.put(key, run, 5 * run.pattern.weights.numel() + 4 * run.logits.numel() + 4096)
 
     def attribution(self, question: Question, method: str, params: Mapping[str, Any]) -> Attribution:
         """One explanation, computed here and now unless it is remembered."""
@@ -173,16 +162,22 @@ class Backend:
             return known
         from attnlab_core.methods import attribute
 
-        found = attribute(self.run(question), method, question.target, **params)
+        with self._shelf.using(question.model):
+            found = attribute(self.run(question), method, question.target, **params)
         return self._memo.put(_key(question, method, params), found, 16384)
 
     def known(self, question: Question, method: str, params: Mapping[str, Any]) -> Attribution | None:
         """An explanation if it is remembered."""
         return self._memo.get(_key(question, method, params))
 
-    def start(self, question: Question, todo: Mapping[str, Mapping[str, Any]]) -> Job:
-        """Begin several explanations; those that are remembered are there at once."""
-        job = Job(question, tuple((m, tuple(sorted(p.items()))) for m, p in todo.items()))
+    def start(
+        self,
+        question: Question,
+        todo: Mapping[str, Mapping[str, Any]],
+        there: Callable[[], bool] = lambda: True,
+    ) -> Job:
+        """Begin several explanations; those that are remembered are there at once. They stop when nobody is `there`."""
+        job = Job(question, tuple((m, tuple(sorted(p.items()))) for m, p in todo.items()), there=there)
         for method, params in todo.items():
             found = self.known(question, method, params)
             if found is not None:
@@ -193,23 +188,35 @@ class Backend:
             self._workers.submit(self._work, job)
         return job
 
-    def begin(self, key: tuple[Hashable, ...], make: Callable[[Task], Any], size: int = 65536) -> Task:
+    def begin(
+        self,
+        key: tuple[Hashable, ...],
+        make: Callable[[Task], Any],
+        size: int = 65536,
+        there: Callable[[], bool] = lambda: True,
+    ) -> Task:
         """Begin some other long work, `size` bytes of result; what is remembered under the key is there at once.
 
-        The key begins with the model's name and holds everything that the result depends on.
+        The key begins with the model's name and holds everything that the result depends on. It stops when nobody is `there`.
         """
-        task = Task(key, make, result=self._memo.get(key))
+        task = Task(key, make, result=self._memo.get(key), there=there)
         if task.result is not None:
             task.finish()
             return task
 
         def perform() -> None:
-            task.work()
+            with self._holding(str(key[0])):
+                task.work()
+            task.make = _made  # lets go of the model that it read
             if task.result is not None:
                 self._memo.put(key, task.result, size)
 
         self._workers.submit(perform)
         return task
+
+    def _holding(self, name: str) -> AbstractContextManager[Any]:
+        """Hold a model while work is done with it, if it is there."""
+        return self._shelf.using(name) if any(one.name == name for one in self.loaded()) else nullcontext()
 
     def _work(self, job: Job) -> None:
         from attnlab_core.errors import AttentionLabError, Cancelled
@@ -235,11 +242,44 @@ class Backend:
 
 
 def load(name: str) -> Lab:
-    """Load a model by what a person typed: a shipped name, a folder, a Hub id, or `id@revision`."""
+    """Load a model by what a person typed; see `naming`. A device that this server lacks is left out.
+
+    Raises:
+        ModelRefused: its weights alone would take more than this server keeps of all models.
+    """
     from attnlab_core import models
 
-    name, _, revision = name.strip().partition("@")
-    return models.load(name, revision=revision or None)
+    asked = naming.parse(name)
+    what: dict[str, Any] = {"revision": asked.revision, "task": asked.task, "dtype": asked.dtype}
+    _refuse_large(asked.name, what)
+    return models.load(asked.name, device=_device(asked.device), **what)
+
+
+def _made(task: Task) -> Any:
+    """What the work of a finished task is replaced by."""
+    return task.result
+
+
+def _device(wanted: str | None) -> str | None:
+    import torch
+
+    if wanted == "cpu" or (wanted == "cuda" and torch.cuda.is_available()):
+        return wanted
+    return None
+
+
+def _refuse_large(name: str, what: Mapping[str, Any]) -> None:
+    from attnlab_core import models
+    from attnlab_core.errors import ModelRefused
+
+    if name in models.shipped():
+        return
+    takes, most = models.weigh(name, **what).memory, settings.read().models_bytes
+    if takes > most:
+        raise ModelRefused(
+            f"{name!r} would take {takes / 2**30:.1f} GB of memory, and this server keeps at most {most / 2**30:.1f} GB of "
+            "models. Choose a smaller one, or half precision; ATTNLAB_MODELS_GB raises the limit."
+        )
 
 
 def _key(question: Question, method: str, params: Mapping[str, Any]) -> tuple[Hashable, ...]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from attnlab_core.errors import AttentionLabError
+from attnlab_core.errors import AttentionLabError, TaskNeeded
 from attnlab_core.models import shipped
-from pages.ui import state, widgets
+from pages.ui import bringing, shown, state, uploading, widgets
 from pages.ui.backend import DEFAULT, Question
 from pages.ui.samples import SAMPLES, SHIPPED, samples
 
@@ -26,7 +26,7 @@ def model() -> str:
     """The name of the chosen model; a box that also takes a Hub id or a folder."""
     typed = state.get("model") or st.query_params.get("model")
     known = sorted(shipped(), key=lambda name: name != DEFAULT) or [DEFAULT]  # the default comes first
-    names = dict.fromkeys([*known, *([typed] if typed else [])])
+    names = dict.fromkeys([*known, *(one.name for one in uploading.mine()), *([typed] if typed else [])])
     chosen = st.selectbox(
         "Model",
         list(names),
@@ -34,32 +34,46 @@ def model() -> str:
         key="model",
         bind="query-params",
         help="A shipped model, or type the id of a Hugging Face model (`openai-community/gpt2`, with `@revision` if you "
-        "like) or the path of a folder. Safetensors only; no code from a checkpoint is run.",
+        "like) or the path of a folder. Safetensors only; no code from a checkpoint is run. The page Models takes files of your own, "
+        "and says what a model costs.",
     )
-    return str(chosen or DEFAULT).strip()
+    named = str(chosen or DEFAULT).strip()
+    shown.holds(model=named)
+    return named
 
 
 def ready(name: str) -> Lab:
     """The model, or a line that says how far it is or what went wrong; the page stops there and loses nothing."""
+    lab = arriving(name)
+    if lab is None:
+        st.stop()
+    return lab
+
+
+def arriving(name: str, box: str = "model") -> Lab | None:
+    """The model; None, with what it costs, how far it is or what went wrong, while it is not there.
+
+    Args:
+        name: as `naming` takes it apart.
+        box: the key of the widget that holds the name.
+    """
     backend = state.backend()
     if not (name == DEFAULT or name in shipped() or backend.asked(name)):
-        widgets.say(
-            "info",
-            f"{name} is not one of the shipped models. It is read from its folder or fetched from the Hub.",
-        )
-        if not st.button(
-            f"Load {widgets.plain(name)}", key="load", type="primary", icon=":material/download:"
-        ):
-            st.stop()
+        bringing.offer(name)
+        return None
     try:
         lab = backend.ready(name)
+    except TaskNeeded as error:
+        bringing.ask_task(name, error.choices, box)
+        return None
     except Exception as error:  # noqa: BLE001 - whatever went wrong in loading is one line here
         widgets.say("error", widgets.told(error))
         st.button("Try again", on_click=partial(backend.forget, name), icon=":material/refresh:")
-        st.stop()
+        return None
     if lab is None:
         _loading(name)
-        st.stop()
+        return None
+    bringing.checked(lab)
     return lab
 
 
@@ -111,8 +125,10 @@ def suit() -> None:
     if state.get("_suited", DEFAULT) == name:
         return
     state.put("_suited", name)
-    card = shipped().get(name)
-    own = list(samples(card.task, model=name).values()) if card else []
+    if state.get("text") is None and st.query_params.get("text"):  # a link that says what is asked
+        return
+    card = shipped().get(name.partition("?")[0])
+    own = list(samples(card.task, model=card.name).values()) if card else []
     text = state.get("text") or st.query_params.get("text") or state.SENTENCE
     if own and text in _sampled() and text not in {one for one, _ in own}:
         _put(own[0])
@@ -156,6 +172,7 @@ def asked(lab: Lab) -> Prompt | None:
     from attnlab_core.prompt import Prompt
 
     text, second = str(state.get("text") or ""), str(state.get("second") or "")
+    shown.holds(text=text, second=second)
     if not text.strip():
         widgets.say("info", "The text is empty. Type a sentence, or take one of the samples.")
         return None

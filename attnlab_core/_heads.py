@@ -1,0 +1,75 @@
+"""Which head of a model is loaded: the one its configuration declares, or the one for a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attnlab_core.errors import ModelRefused, TaskNeeded
+
+TASKS = {
+    "classification": "AutoModelForSequenceClassification",
+    "masked": "AutoModelForMaskedLM",
+    "causal": "AutoModelForCausalLM",
+    "answering": "AutoModelForQuestionAnswering",
+}
+# A declared architecture belongs to the first task one of whose marks is in its name.
+_MARKS = {
+    "classification": ("ForSequenceClassification",),
+    "answering": ("ForQuestionAnswering",),
+    "masked": ("ForMaskedLM", "ForPreTraining", "WithLMHeadModel"),
+    "causal": ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel"),
+}
+
+
+def declared(config: Mapping[str, Any]) -> str | None:
+    """The task of the first architecture a configuration names; None when that is none of ours."""
+    architecture = str((config.get("architectures") or [""])[0])
+    return next((task for task, marks in _MARKS.items() if any(mark in architecture for mark in marks)), None)
+
+
+def head(config: dict[str, Any], task: str | None, name: str) -> type:
+    """The transformers class to load: the task's, when this kind of model has one."""
+    import transformers
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kind, architecture = config["model_type"], str((config.get("architectures") or [""])[0])
+    if kind not in CONFIG_MAPPING:
+        code = "brings code of its own, and no code from a checkpoint is run here"
+        unknown = f"is unknown to transformers {transformers.__version__}"
+        why = code if config.get("auto_map") else unknown
+        raise ModelRefused(
+            f"The model type {kind!r} of {name!r} {why}. Choose a model that transformers knows."
+        )
+    if config.get("quantization_config"):
+        raise ModelRefused(
+            f"The weights of {name!r} are quantised. Choose the model in half or full precision."
+        )
+    fits = fitting(config)
+    wanted = task or declared(config)
+    if wanted is None and (not architecture or architecture.endswith("Model")):  # no head is declared
+        wanted = next((t for t in ("masked", "causal") if t in fits), None)
+    if wanted is None and not architecture and fits:
+        raise TaskNeeded(name, fits)
+    if wanted not in fits:
+        asked = (
+            f"has no head for the task {task!r}"
+            if task
+            else f"is a {architecture or kind}, no task read here"
+        )
+        hint = f"Tasks of its kind: {', '.join(fits)}" if fits else f"Tasks read here: {', '.join(TASKS)}"
+        raise ModelRefused(f"{name!r} {asked}. {hint}; choose a checkpoint made for one of them.")
+    return getattr(transformers, TASKS[wanted])
+
+
+def fitting(config: Mapping[str, Any]) -> list[str]:
+    """The tasks that a kind of model has a head for."""
+    import transformers
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kind = CONFIG_MAPPING[config["model_type"]]
+    fits = [t for t, auto in TASKS.items() if kind in getattr(transformers, auto)._model_mapping]
+    both_ways = "masked" in fits and not config.get("is_decoder") and not config.get("is_encoder_decoder")
+    if both_ways and "causal" in fits:
+        fits.remove("causal")  # an encoder sees the words to come
+    return fits
