@@ -9,6 +9,8 @@ PAGES = (
     shell.Entry("compare", "Compare", ":material/compare_arrows:"),
     shell.Entry("manipulate", "Manipulate", ":material/tune:"),
     shell.Entry("heads", "Heads", ":material/grid_view:"),
+    shell.Entry("graph", "Graph", ":material/hub:"),
+    shell.Entry("next_tokens", "Next tokens", ":material/edit_note:"),
     shell.Entry("negation", "Negation", ":material/exposure_neg_1:"),
     shell.Entry("gender_bias", "Gender bias", ":material/wc:"),
     shell.Entry("multi_hop", "Multi-hop", ":material/route:"),

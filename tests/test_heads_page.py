@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from pages.ui import heads, heads_figures
+from pages.ui import canvas, heads, heads_figures
 from tests import test_browser, test_pages
 
 pytestmark = pytest.mark.pages
@@ -22,7 +22,6 @@ backend, visit = test_pages.backend, test_pages.visit
 address, browser, visitor = test_browser.address, test_browser.browser, test_browser.visitor
 
 TRIPLE = {"op": "scale", "factor": 3.0, "where": {"keys": ["nothing"]}}
-ROOT = Path(heads.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +65,9 @@ def sent(at) -> dict:
 def numbers(data: dict, side: int = 0) -> np.ndarray:
     """The codes as numbers, as the browser reads them."""
     codes = np.frombuffer(base64.b64decode(data["codes"][side]), "<u2").astype(float)
-    values = data["low"] + codes / (heads.HIDDEN - 1) * (data["high"] - data["low"])
+    values = data["low"] + codes / (canvas.HIDDEN - 1) * (data["high"] - data["low"])
     shape = (data["layers"], data["heads"], len(data["queries"]), len(data["keys"]))
-    return np.where(codes == heads.HIDDEN, np.nan, values).reshape(shape)
+    return np.where(codes == canvas.HIDDEN, np.nan, values).reshape(shape)
 
 
 class TestWhatIsSent:
@@ -290,7 +289,7 @@ class TestInTheBrowsersWords:
     def ask(self, browser, run):
         page = browser.new_page()
         read = heads_figures.read(run, None, "encoder", "weights")
-        code = (ROOT / "heads_values.js").read_text(encoding="utf-8")
+        code = canvas.asset("canvas.js", "heads_values.js")
 
         def answer(view, of=read):
             return page.evaluate(self.ASK, [code, heads.payload(of, "m", "weights", view), asdict(view)])

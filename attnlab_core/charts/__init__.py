@@ -29,7 +29,9 @@ from attnlab_core.charts._files import (
 )
 from attnlab_core.charts._frames import rank_agreement, score_frame, shares, strongest
 from attnlab_core.charts._gauge import plausibility_gauge
+from attnlab_core.charts._graph import graph_chart
 from attnlab_core.charts._reports import interval_chart, report_charts
+from attnlab_core.charts._tokens import expectation_table, source_chart, surprise_chart, surprise_strip
 
 __all__ = [
     "Figure",
@@ -37,6 +39,8 @@ __all__ = [
     "agreement_table",
     "attention_chart",
     "duration",
+    "expectation_table",
+    "graph_chart",
     "interval_chart",
     "legend",
     "look",
@@ -52,7 +56,10 @@ __all__ = [
     "score_frame",
     "score_table",
     "shares",
+    "source_chart",
     "strongest",
+    "surprise_chart",
+    "surprise_strip",
     "svg",
     "text_strip",
     "verdict",

@@ -127,7 +127,10 @@ def attention_chart(
         clamp=True,
         interpolate="rgb",
     )
-    labels = f"{json.dumps(texts)}[datum.value]"
+    named = [
+        f"{text} " if text == "if" else text for text in texts
+    ]  # Vega takes a lone "if" for a name of its own
+    labels = f"{json.dumps(named)}[datum.value]"
     axis = {
         "labelExpr": labels,
         "labelOverlap": len(texts) > 40,

@@ -9,36 +9,27 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.components.v2 import component
 
-from pages.ui import carrying, heads_figures, links, stack, state, widgets
+from pages.ui import canvas, carrying, heads_figures, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy as np
 
     from attnlab_core.run import Run
     from pages.ui.heads_figures import Read
 
 KEY = "heads"
-HIDDEN = 65535
-"""The code of a cell that the mask hides; the others run from 0 to one less."""
-
-
-def _asset(*names: str) -> str:
-    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
-
-
 _component = component(
     "attentionlab.heads",
-    html=_asset("heads.html"),
-    css=_asset("heads.css"),
-    js=_asset("heads_values.js", "heads_glance.js", "heads_large.js", "heads_words.js", "heads.js"),
+    html=canvas.asset("heads.html"),
+    css=canvas.asset("heads.css"),
+    js=canvas.asset(
+        "canvas.js", "heads_values.js", "heads_glance.js", "heads_large.js", "heads_words.js", "heads.js"
+    ),
 )
 
 MERGES = ("one", "heads-mean", "heads-max", "layers-mean", "layers-max", "all-mean", "all-max")
@@ -116,7 +107,7 @@ def payload(read: Read, name: str, kind: str, start: View) -> dict[str, Any]:
     """What the browser is sent: the codes of one run, or of two on one scale, and the tokens."""
     both = [read.before] if read.after is None else [read.before, read.after]
     low, high = (0.0, 1.0) if kind == "weights" else heads_figures.span(both)
-    coded = [_codes(values, low, high) for values in both]
+    coded = [canvas.codes(values, low, high) for values in both]
     said = repr((name, kind, read.part, read.queries, [hashlib.blake2b(c).hexdigest() for c in coded]))
     return {
         "doc": hashlib.blake2b(said.encode(), digest_size=9).hexdigest(),
@@ -132,15 +123,6 @@ def payload(read: Read, name: str, kind: str, start: View) -> dict[str, Any]:
         "codes": [base64.b64encode(code).decode() for code in coded],
         "start": asdict(start),
     }
-
-
-def _codes(values: np.ndarray, low: float, high: float) -> bytes:
-    """Values as little-endian 16-bit codes: from `low` to `high` in 65,534 steps, hidden cells (NaN) apart."""
-    import numpy as np
-
-    share = (values - low) / max(high - low, 1e-9)
-    codes = np.where(np.isnan(values), HIDDEN, np.rint(np.clip(share, 0, 1) * (HIDDEN - 1)))
-    return codes.astype("<u2").tobytes()
 
 
 def chosen(layers: int, heads: int) -> View:
@@ -163,7 +145,7 @@ def show(name: str, run: Run, after: Run | None, read: Read, kind: str, data: di
     figure = heads_figures.figure(run, after, read, view, kind)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.downloads("heads", figure.chart, figure.frame, figure.document)
-        _share()
+        carrying.hold()
         if read.part != "cross":
             st.page_link(
                 "pages/manipulate.py", label="Edit this head", icon=":material/tune:",
@@ -174,14 +156,3 @@ def show(name: str, run: Run, after: Run | None, read: Read, kind: str, data: di
 def _onward(name: str, run: Run, view: View) -> dict[str, str]:
     more = {"model": name, "text": run.prompt.text, "layer": str(view.layer), "head": str(view.head)}
     return more | ({"second": run.prompt.second} if run.prompt.second else {})
-
-
-def _share() -> None:
-    stay = {key: st.query_params.get_all(key) for key in st.query_params if key not in carrying.HERE}
-    cards = stack.cards()
-    try:
-        widgets.share("heads", **stay, e=links.pack(stack.pack(cards)) if cards else "")
-    except ValueError:
-        widgets.say(
-            "info", "These edits are too large for a link. Save them as a file on the page Manipulate."
-        )

@@ -1,50 +1,5 @@
-// Small maps of all heads in one canvas, and the colours that all views share.
+// Small maps of all heads in one canvas.
 // Put before heads.js, which uses it, by heads.py.
-
-class Colours {
-  constructor(canvas) {
-    const style = getComputedStyle(canvas);
-    const of = (name) => style.getPropertyValue(`--st-${name}`).trim();
-    this.page = rgb(of("background-color")) ?? [255, 255, 255];
-    this.dark = this.page.reduce((sum, part) => sum + part, 0) < 384;
-    this.full = rgb(of("primary-color")) ?? [8, 81, 156];
-    this.plus = this.dark ? [255, 170, 84] : [179, 88, 6];
-    this.minus = this.dark ? [178, 148, 224] : [84, 39, 136];
-    this.mark = `rgb(${this.plus})`; // the chosen head and token
-    this.text = of("text-color") || "#222";
-    this.line = of("border-color") || "#ccc";
-    this.font = of("font") || "sans-serif";
-    this.ramps = Object.fromEntries(["full", "plus", "minus"].map((name) => [name, this.ramp(this[name])]));
-  }
-
-  ramp(full) {
-    return Array.from({ length: 256 }, (_, k) => this.page.map((part, c) => Math.round(part + ((full[c] - part) * k) / 255)));
-  }
-
-  // The colour of a value as a part of the largest; the root spreads small ones, of which there are many. What is hidden or
-  // filtered has the page's.
-  of(share, signed) {
-    if (!Number.isFinite(share)) return this.page;
-    const ramp = !signed ? this.ramps.full : share < 0 ? this.ramps.minus : this.ramps.plus;
-    return ramp[Math.min(255, Math.round(Math.sqrt(Math.abs(share)) * 255))];
-  }
-}
-
-function rgb(colour) {
-  const parts = /^#(..)(..)(..)/.exec(colour);
-  return parts && parts.slice(1).map((part) => parseInt(part, 16));
-}
-
-function fit(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const pen = canvas.getContext("2d");
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  return pen;
-}
 
 const EDGE = 22; // px for the numbers of layers and heads
 const GAP = 3; // px between small maps

@@ -23,18 +23,11 @@ class Large {
     return Math.max(...texts.map((text) => pen.measureText(text).width));
   }
 
-  clipped(word, room) {
-    if (this.pen.measureText(word).width <= room) return word;
-    let end = word.length;
-    while (end > 1 && this.pen.measureText(`${word.slice(0, end)}…`).width > room) end -= 1;
-    return `${word.slice(0, end)}…`;
-  }
-
   // A label, the chosen token's in bold on a ground of its own so that it can be read over its neighbours.
   label(text, room, x, y, chosen, colours, size) {
     const { pen } = this;
     pen.font = `${chosen ? "bold " : ""}${size}px ${colours.font}`;
-    const word = this.clipped(text, room);
+    const word = clipped(pen, text, room);
     if (chosen) {
       const width = pen.measureText(word).width;
       pen.fillStyle = `rgb(${colours.page})`;
@@ -216,11 +209,4 @@ class Lines extends Large {
     for (const k of this.borders(this.values.queries, rows)) stroke(pen, 0, edge(k), column, edge(k));
     for (const k of this.borders(this.values.keys, columns)) stroke(pen, width - column, edge(k), width, edge(k));
   }
-}
-
-function stroke(pen, x, y, toX, toY) {
-  pen.beginPath();
-  pen.moveTo(x, y);
-  pen.lineTo(toX, toY);
-  pen.stroke();
 }

@@ -1,8 +1,6 @@
 // The numbers of all heads: decoded once a run, merged and filtered at will. Knows no canvas.
 // Put before heads.js, which uses it, by heads.py.
 
-const HIDDEN = 65535; // the code of a cell that the mask hides
-
 class Values {
   lay({ layers, heads, queries, keys, low, high, codes, kind, part }) {
     Object.assign(this, { layers, heads, queries, keys, kind, part });
@@ -150,18 +148,6 @@ class Values {
     }
     return all > 0 ? kept / all : 1;
   }
-}
-
-function decoded(text, low, high) {
-  const raw = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const codes = new DataView(raw.buffer);
-  const step = (high - low) / (HIDDEN - 1);
-  const found = new Float32Array(raw.length / 2);
-  for (let k = 0; k < found.length; k += 1) {
-    const code = codes.getUint16(2 * k, true);
-    found[k] = code === HIDDEN ? NaN : low + code * step;
-  }
-  return found;
 }
 
 function largest(values) {

@@ -1,0 +1,26 @@
+"""What all canvases of attention share: the files they are made of, and numbers as codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+HIDDEN = 65535
+"""The code of a cell that the mask hides; the others run from 0 to one less."""
+
+
+def asset(*names: str) -> str:
+    """Some files of this folder, one after the other."""
+    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
+
+
+def codes(values: np.ndarray, low: float, high: float) -> bytes:
+    """Values as little-endian 16-bit codes: from `low` to `high` in 65,534 steps, hidden cells (NaN) apart."""
+    import numpy as np
+
+    share = (values - low) / max(high - low, 1e-9)
+    found = np.where(np.isnan(values), HIDDEN, np.rint(np.clip(share, 0, 1) * (HIDDEN - 1)))
+    return found.astype("<u2").tobytes()
