@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attnlab_core import checked
 from attnlab_core._narrow import Narrow
-from attnlab_core.checked import SelfCheck
 from attnlab_core.edits import Edit
 from attnlab_core.errors import BadInput, ModelRefused, TextTooLong
 from attnlab_core.pattern import AttentionPattern
@@ -33,8 +32,6 @@ TASKS = {
     "ForQuestionAnsweringSimple": "answering",
 }
 """The end of a model class's name → the task it is read for."""
-
-CHECK_TEXT = "A short text, read once to see where the attention is."
 
 
 class Lab:
@@ -80,8 +77,8 @@ class Lab:
         self.sink = any(n.endswith("sinks") for n, _ in model.named_parameters())
         self.labels = self._labels()
         self._accepted = frozenset(inspect.signature(model.forward).parameters)
-        self.heads, self._reads = self._check()
-        self._narrows = self._can_narrow()
+        self.check = checked.check(self)
+        self._narrows = checked.narrows(self)
 
     def _labels(self) -> tuple[str, ...]:
         if self.task != "classification":
@@ -100,6 +97,16 @@ class Lab:
     def device(self) -> torch.device:
         """Where the model's weights are."""
         return next(self.model.parameters()).device
+
+    @property
+    def heads(self) -> int:
+        """The most heads of a layer."""
+        return self.check.heads
+
+    @property
+    def causal(self) -> bool:
+        """Whether no token sees a later one."""
+        return self.check.causal
 
     @property
     def layers(self) -> int:
@@ -228,7 +235,7 @@ class Lab:
     def asked(self, encoding: Encoding, logits: Float[Tensor, "place class"]) -> Asked:
         """What settling a target on a text needs to know."""
         n = len(encoding.ids)
-        reads = {"first": (0,), "last": (n - 1,), "all": tuple(range(n))}[self._reads]
+        reads = {"first": (0,), "last": (n - 1,), "all": tuple(range(n))}[self.check.reads]
         return Asked(self.task, self.labels, self.tokenizer, encoding, reads, logits)
 
     def settle(self, encoding: Encoding, edits: Sequence[Edit]) -> tuple[Edit, ...]:
@@ -352,48 +359,6 @@ class Lab:
         name = texts[-1] if start is None else self.tokenizer.convert_ids_to_tokens(start)
         return (str(name), *texts[:-1])
 
-    def _check(self) -> tuple[int, str]:
-        """Run the model's own tokens with and without the surgery; the number of heads, and where answers are read."""
-        ids = self.tokenizer(CHECK_TEXT, verbose=False)["input_ids"]
-        if len(ids) < 2:
-            raise ModelRefused(f"{self.name}'s tokenizer makes no tokens of an English sentence.")
-        inputs, began = self._inputs([ids], None), time.perf_counter()
-        try:
-            with torch.no_grad():
-                plain = self._outputs(inputs)
-        except (
-            Exception
-        ) as error:  # any of many kinds; all mean that the model does not take its tokenizer's text
-            reason = " ".join(str(error).split())[:200]
-            raise ModelRefused(f"{self.name} cannot read its own tokenizer's text: {reason}") from error
-        if plain.isnan().any():
-            raise ModelRefused(
-                f"{self.name} answers with no numbers (NaN) in {self._dtype}: load it in fp32."
-            )
-        with torch.enable_grad(), Surgery(self.calls, keep=True, sink=self.sink) as tape:
-            seen = self._outputs(inputs)
-        if tape.seen != len(self.calls):
-            raise ModelRefused(
-                f"{self.name} made {tape.seen} attention calls where its configuration promises {len(self.calls)}. "
-                f'Load it with attn_implementation="eager"; if that was done, its attention cannot be held.'
-            )
-        if not torch.equal(plain, seen) and not torch.allclose(plain, seen, rtol=1e-5, atol=1e-5):
-            raise ModelRefused(
-                f"{self.name} answers differently when it is watched, so nothing is to be learnt from it."
-            )
-        last = next(k for k in reversed(range(len(self.calls))) if self.calls[k][0] != "cross")
-        heads = max(w.shape[1] for w in tape.weights)
-        self.causal = self.calls[0][0] == "decoder" and not bool(tape.visible[0].triu(1).any())
-        apart = float((plain.float() - seen.detach().float()).nan_to_num().abs().max())
-        self.check = SelfCheck(tape.seen, heads, apart, time.perf_counter() - began)
-        if self.task != "classification":
-            return heads, "all"
-        (slope,) = torch.autograd.grad(seen.float().pow(2).sum(), tape.weights[last])
-        read = (slope[0].abs().sum((0, 2)) > 0).tolist()
-        if sum(read) == 1 and (read[0] or read[-1]):
-            return heads, "first" if read[0] else "last"
-        return heads, "all"
-
     def reads(self, tokens: int, places: Sequence[int]) -> tuple[int, ...] | None:
         """The positions that `forward` must compute to the end for logits at some places; None means all.
 
@@ -401,28 +366,7 @@ class Lab:
         """
         if self.task in ("masked", "causal"):
             return tuple(dict.fromkeys(places))
-        return {"first": (0,), "last": (tokens - 1,)}.get(self._reads)
-
-    def _can_narrow(self) -> bool:
-        """Whether the model's answer is the same when only what is read is computed to the end."""
-        ids = self.tokenizer(CHECK_TEXT, verbose=False)["input_ids"]
-        reads = self.reads(len(ids), (len(ids) - 1,))
-        if reads is None:
-            return False
-        rows = min(2, self.batch_size)
-        inputs, narrow = self._inputs([ids] * rows, None), Narrow(reads, rows, len(ids), alike=True)
-        place = 0 if self.task == "classification" else reads[0]
-        try:
-            with torch.no_grad():
-                plain = self._outputs(inputs)[:, place]
-                with Surgery(self.calls, sink=self.sink, narrow=narrow):
-                    narrowed = self._outputs(inputs)[:, place]
-        except (RuntimeError, ValueError, TypeError):
-            return False
-        near = 1e-4 if self._dtype in (torch.float32, torch.float64) else 3e-2
-        return (
-            narrow.times > 0 and not narrow.turned and torch.allclose(plain, narrowed, rtol=near, atol=near)
-        )
+        return {"first": (0,), "last": (tokens - 1,)}.get(self.check.reads)
 
 
 def task_of(class_name: str) -> str:
