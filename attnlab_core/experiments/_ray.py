@@ -41,7 +41,8 @@ def crew(
 
         count = workers or max(1, int(ray.available_resources().get("CPU", 1)))
         worker = ray.remote(num_cpus=1, max_restarts=0)(Worker)
-        said = (experiment.to_json(), lab.name, lab.revision, budget)
+        how = {"revision": lab.revision, "dtype": lab.summary()["dtype"], "task": lab.task}
+        said = (experiment.to_json(), lab.name, how, budget)
         waiting, lost = list(reversed(left)), 0
         idle = [worker.remote(*said) for _ in range(min(count, len(left)))]
         running: dict[Any, tuple[Any, list[Row]]] = {}
@@ -105,7 +106,7 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
 class Worker:
     """A Ray actor: loads the model once, then measures shards on one thread."""
 
-    def __init__(self, said: Mapping[str, Any], model: str, revision: str | None, budget: int) -> None:
+    def __init__(self, said: Mapping[str, Any], model: str, how: Mapping[str, Any], budget: int) -> None:
         import torch
 
         from attnlab_core.experiments import experiment_from_json
@@ -113,7 +114,7 @@ class Worker:
 
         torch.set_num_threads(1)
         self.experiment, self.budget = experiment_from_json(said), budget
-        self.lab = load(model, revision=revision)
+        self.lab = load(model, **how)
 
     def measure(self, rows: list[Row]) -> list[Measured]:
         """What the experiment measures of some rows."""
