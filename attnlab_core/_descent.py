@@ -156,7 +156,7 @@ def _loss(
     types = None if run.encoding.types is None else [list(run.encoding.types)]
     settled = (*run.lab.settle(run.encoding, run.edits), live)
     logits, tape = run.lab.forward(
-        [list(run.encoding.ids)], types=types, rows=[settled], keep=True, grad=True
+        [list(run.encoding.ids)], types=types, rows=[settled], keep=True, grad=True, reads=run.reads(goal)
     )
     mine = [k for k, call in enumerate(run.lab.calls) if call[0] == run.pattern.part]
     keys = plain.shape[-1]

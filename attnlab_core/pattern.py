@@ -14,12 +14,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attnlab_core._show import Shown
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionPattern:
+class AttentionPattern(Shown):
     """The attention weights of one part of a model in one run, on the CPU in fp32, without padding.
 
     Attributes:

@@ -185,4 +185,4 @@ def _values(
     """One goal under each row of edits, a batch at a time, so that no more than one batch's logits are held."""
     whole, size = run.with_continuation(goal), run.lab.batch_size
     batches = [rows[at : at + size] for at in range(0, len(rows), size)]
-    return torch.cat([goal.value(whole.evaluate(rows=some), quantity).cpu() for some in batches])
+    return torch.cat([goal.value(whole.evaluate(rows=some, goal=goal), quantity).cpu() for some in batches])

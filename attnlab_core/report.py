@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from attnlab_core._show import Shown
 from attnlab_core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Shown):
     """The figures of one experiment on one model.
 
     Attributes:

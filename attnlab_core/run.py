@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from attnlab_core._show import Shown
 from attnlab_core.edits import Edit
 from attnlab_core.pattern import AttentionPattern
 from attnlab_core.progress import step
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Shown):
     """A prompt read by a model, under edits or none. Made by `Lab.run`; never rewritten.
 
     Attributes:
@@ -123,6 +124,7 @@ class Run:
             rows=[self.lab.settle(self.encoding, self.edits)],
             keep=True,
             grad=True,
+            reads=self.reads(goal),
         )
         mine = [k for k, call in enumerate(self.lab.calls) if call[0] == self.pattern.part]
         with torch.enable_grad():
@@ -134,6 +136,10 @@ class Run:
             for one in found
         ]
         return torch.stack(slopes) * self.pattern.visible
+
+    def reads(self, goal: Goal) -> tuple[int, ...] | None:
+        """The positions that must be computed to the end for a goal's logits; None means all. See `Lab.reads`."""
+        return self.lab.reads(len(self.tokens), [pick.place for pick in goal.picks])
 
     def scores(self) -> dict[str, Float[Tensor, "layer head query key"]]:
         """The query-key scores behind `patterns`, under this run's edits; see `Lab.scores`."""
@@ -172,8 +178,7 @@ class Run:
         )
         if settled is None:
             settled = [self.lab.settle(self.encoding, self.edits)] * count
-        places = [] if goal is None else [pick.place for pick in goal.picks]
-        reads = self.lab.reads(len(self.tokens), places) if places and ids is None else None
+        reads = self.reads(goal) if goal is not None and ids is None else None
         found = []
         for at in range(0, count, size):
             part = slice(at, at + size)

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attnlab_core._descent import Energy, Step, descend
+from attnlab_core._show import Shown
 from attnlab_core.edits import Where
 from attnlab_core.edits.bias import Bias, Cell
 from attnlab_core.errors import BadInput
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class Search(Shown):
     """What an optimisation found.
 
     Attributes:
@@ -331,5 +332,7 @@ def _effects(run: Run, goal: Goal, edits: Sequence[Bias]) -> list[float]:
     whole = run.with_continuation(goal)
     start = float(goal.value(whole.logits[None]))
     real = [edit for edit in edits if edit.cells]
-    values = iter(goal.value(whole.evaluate(rows=[(edit,) for edit in real])).tolist() if real else ())
+    values = iter(
+        goal.value(whole.evaluate(rows=[(edit,) for edit in real], goal=goal)).tolist() if real else ()
+    )
     return [next(values) - start if edit.cells else 0.0 for edit in edits]

@@ -183,7 +183,7 @@ def chart(measured: Sequence[dict[str, Any]]) -> str:
         ),
     }
     colour = alt.Color(
-        "kind:N", title=None, sort=list(names.values()), legend=alt.Legend(orient="top"),
+        "kind:N", title=None, sort=list(names.values()), legend=alt.Legend(orient="top", columnPadding=40),
         scale=alt.Scale(domain=list(names.values()), range=[pens["muted"], pens["text"], pens["amount"], pens["plus"]]),
     )  # fmt: skip
     axis = alt.Axis(gridColor=pens["line"], gridOpacity=0.6)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import explaining, links, panels, question, shell, widgets
+from pages.ui import costing, explaining, panels, question, sharing, shell, shown, widgets
 from pages.ui.backend import Question
 
+UNITS = {"words": "word", "tokens": "token", "sentences": "sentence"}
+
 shell.ensure(__file__)
-st.title("Compare explanations", anchor=False)
+sharing.title("Compare explanations")
 st.markdown(
     "One answer, explained in several ways. The methods ask different questions and seldom agree: how far they do is "
     "measured below. A high attention weight alone is not an explanation."
@@ -23,24 +25,27 @@ with controls:
     todo = explaining.choose()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         by = st.segmented_control(
-            "Show", ["words", "tokens"], default="words", required=True, key="by", bind="query-params"
-        )
+            "Show", list(UNITS), default="words", required=True, key="by", bind="query-params",
+            help="Scores of the tokens of a word or a sentence are added up.",
+        )  # fmt: skip
         specials = st.toggle(
-            "Special tokens", False, key="specials", bind="query-params", disabled=by == "words"
+            "Special tokens", False, key="specials", bind="query-params", disabled=by != "tokens"
         )
         first = st.toggle(
             "First token", True, key="first", bind="query-params",
             help="Attention that has nothing to do tends to rest on the first token and on special ones.",
         )  # fmt: skip
     kept = {method: params for method, params in todo.items() if params}
-    widgets.share("compare", **widgets.in_link(), k=links.pack(kept) if kept else "")
+    shown.holds(knobs=kept)
 with results:
     if not todo:
         widgets.say("info", "Choose at least one method.")
         st.stop()
     view = {
-        "by": "token" if by == "tokens" else "word",
+        "by": UNITS[by],
         "specials": specials and by == "tokens",
         "first": first,
     }
-    panels.explain(Question(name, run.prompt, (), target), todo, lambda job: explaining.draw(job, run, view))
+    asked = Question(name, run.prompt, (), target)
+    todo = costing.agreed(asked, run, todo)
+    panels.explain(asked, todo, lambda job: explaining.draw(job, run, view))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from attnlab_core.errors import AttentionLabError
 from pages.ui import (
     carrying,
     graph,
@@ -17,11 +16,9 @@ from pages.ui import (
     shell,
     shown,
     stack,
-    state,
     widgets,
     workbench,
 )
-from pages.ui.backend import Question
 
 if TYPE_CHECKING:
     from attnlab_core.graph import Kind
@@ -41,23 +38,7 @@ st.markdown(
     "Layer by layer, where a position looks. It shows ways that attention leaves open, not what passes along them: "
     "what the values, the other sublayers and the readout make of it is not in the picture, so it is no explanation of the answer."
 )
-left, right = st.columns([8, 5], gap="medium")
-with left:
-    question.text_box()
-with right:
-    name = question.model()
-    lab = question.ready(name)
-    question.sample_box(lab)
-with left:
-    question.second_box(lab)
-prompt = question.asked(lab)
-if prompt is None:
-    st.stop()
-try:
-    run = state.backend().run(Question(name, prompt))
-except AttentionLabError as error:
-    widgets.say("error", widgets.told(error))
-    st.stop()
+_, name, run = question.across()
 carrying.from_link()
 now = workbench.outcome(name, run, None)
 if now.problem:
@@ -114,4 +95,4 @@ if kind == "flow":
 shown.methods({"raw": "raw_attention"}.get(kind, f"attention_{kind}"))
 start = graph.chosen(seen)
 words = f"{part.capitalize()}, {EDGES[kind]}, {seen.heads}, seen from {places[source]}"
-graph.show(run, now.after, seen, words, graph.payload(seen, name, f"{prompt}", start))
+graph.show(run, now.after, seen, words, graph.payload(seen, name, f"{run.prompt}", start))

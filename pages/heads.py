@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-from attnlab_core.errors import AttentionLabError
-from pages.ui import carrying, heads, heads_figures, question, shell, stack, state, widgets, workbench
-from pages.ui.backend import Question
+from pages.ui import (
+    carrying,
+    heads,
+    heads_figures,
+    question,
+    sharing,
+    shell,
+    shown,
+    stack,
+    widgets,
+    workbench,
+)
 
 shell.ensure(__file__)
-st.title("Heads", anchor=False)
+sharing.title("Heads")
 st.markdown("Attention is where a model looks, not what it uses.")
-left, right = st.columns([8, 5], gap="medium")
-with left:
-    question.text_box()
-with right:
-    name = question.model()
-    lab = question.ready(name)
-    question.sample_box(lab)
-with left:
-    question.second_box(lab)
-prompt = question.asked(lab)
-if prompt is None:
-    st.stop()
-try:
-    run = state.backend().run(Question(name, prompt))
-except AttentionLabError as error:
-    widgets.say("error", widgets.told(error))
-    st.stop()
+left, name, run = question.across()
 carrying.from_link()
 now = workbench.outcome(name, run, None)
 if now.problem:
@@ -52,6 +45,7 @@ if kind == "scores" and now.after is not None:
         "Scores are those before the edits of the same layer act: what changes is what earlier layers pass on."
     )
 read = heads_figures.read(run, now.after, part, kind)
+shown.methods("raw_attention")
 if read.bin > 1:
     widgets.say(
         "warning",

@@ -15,12 +15,13 @@ from pages.ui import (
     optimise_tab,
     presets,
     question,
+    sharing,
     shell,
     workbench,
 )
 
 shell.ensure(__file__)
-st.title("Edit attention", anchor=False)
+sharing.title("Edit attention")
 st.markdown(
     "Paint over a head’s attention, or choose words that are to get more or less of it. The weights of the model stay as "
     "they are, and every row of attention still sums to one."

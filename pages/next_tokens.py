@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from attnlab_core.errors import AttentionLabError
 from pages.ui import (
     carrying,
     next_expected,
@@ -14,11 +13,9 @@ from pages.ui import (
     sharing,
     shell,
     stack,
-    state,
     widgets,
     workbench,
 )
-from pages.ui.backend import Question
 
 shell.ensure(__file__)
 next_told.arrive()
@@ -27,24 +24,7 @@ st.markdown(
     "A language model gives every next token a probability. Where was it surprised, how does it go on, and what does that "
     "hang on? An explanation says what a method finds, not why the model wrote it."
 )
-left, right = st.columns([8, 5], gap="medium")
-with left:
-    question.text_box()
-with right:
-    name = question.model()
-    lab = question.ready(name)
-    if lab.task != "causal":
-        next_told.instead(lab)
-        st.stop()
-    question.sample_box(lab)
-prompt = question.asked(lab)
-if prompt is None:
-    st.stop()
-try:
-    run = state.backend().run(Question(name, prompt))
-except AttentionLabError as error:
-    widgets.say("error", widgets.told(error))
-    st.stop()
+left, name, run = question.across(next_told.instead, "causal")
 carrying.from_link()
 on = sum(card.on for card in stack.cards())
 with left:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from attnlab_core.errors import AttentionLabError
-from pages.ui import finding, panels, question, shell, state, widgets
+from pages.ui import finding, panels, question, sharing, shell, state, widgets
 from pages.ui.backend import DEFAULT, Question
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def live(lab: Lab) -> Run | None:
         return None
     st.badge("Live", icon=":material/sensors:", color="green")
     named = ", ".join(f"“{word.text}”" for word in words)
-    finding.shown(run.probabilities, None if after is None else after.probabilities, named, factor)
+    finding.verdict(run.probabilities, None if after is None else after.probabilities, named, factor)
     finding.onward(prompt.text, None if after is None else edit)
     return run
 
@@ -101,7 +101,7 @@ def explained(run: Run) -> None:
 
 
 shell.ensure(__file__)
-st.title("Turn one word up, and watch the verdict move", anchor=False)
+sharing.title("Turn one word up, and watch the verdict move")
 st.markdown(
     "A model reads a sentence and gives its verdict. Choose a word and change how much attention it gets: the model is not "
     "retrained, only where it looks changes. Attention by itself is not an explanation, so five explanations come with "

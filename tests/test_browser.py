@@ -115,8 +115,8 @@ def test_a_shared_link_reopens_the_state(address, visitor):
     page = visitor(f"{address}manipulate?w=nothing")
     page.get_by_text("attention calls were edited").wait_for()
     said = verdict(page)
-    page.get_by_role("button", name="Share").click()
-    link = page.locator("[data-testid=stPopoverBody] code").inner_text()
+    page.get_by_role("button", name="Share", exact=True).click()
+    link = page.locator("[data-testid=stPopoverBody] code").first.inner_text()
     again = visitor(link)
     again.get_by_text("attention calls were edited").wait_for()
     assert verdict(again) == said
@@ -165,8 +165,8 @@ def test_painting_by_mouse_and_keys_moves_the_verdict(address, visitor):
         page.keyboard.press(key)
     painted(page, 5)  # one cell of five: the verdict may move by less than is shown
     keyed = verdict(page)
-    page.get_by_role("button", name="Share").click()
-    link = page.locator("[data-testid=stPopoverBody] code").inner_text()
+    page.get_by_role("button", name="Share", exact=True).click()
+    link = page.locator("[data-testid=stPopoverBody] code").first.inner_text()
     again = visitor(link)
     again.get_by_text("attention calls were edited").wait_for()
     painted(again, 5)

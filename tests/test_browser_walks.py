@@ -13,14 +13,14 @@ address, browser, visitor = test_browser.address, test_browser.browser, test_bro
 
 
 @pytest.mark.parametrize(
-    "name", ["start", "compare", "manipulate", "heads", *STUDIES, "experiments", "models"]
+    "name", ["start", "compare", "manipulate", "heads", "graph", "next_tokens", *STUDIES, "experiments", "models"]
 )
 def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
     with serving() as (fresh, _):
         page = visitor(fresh + ("" if name == "start" else name))
         page.get_by_role("heading", level=1).wait_for()
         page.get_by_role("link", name="Manipulate").first.wait_for()
-        if name not in ("heads", "experiments", "models", *STUDIES):
+        if name not in ("heads", "graph", "next_tokens", "experiments", "models", *STUDIES):
             page.wait_for_selector(".al-verdict")
         assert page.locator("[data-testid=stException]").count() == 0
         assert "AttentionLab" in page.title()

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
+from attnlab_core.prompt import subscripted
 from pages.ui import canvas, graph, graph_figures, heads_figures
 from tests import test_browser, test_heads_page, test_pages
 
@@ -159,7 +160,7 @@ class TestThePage:
         at = visit("graph", backend, model="tiny/pair", text=text, part=part, edges="rollout", crossed="1")
         data = sent(at)
         pattern = backend().lab("tiny/pair").result().run(text).patterns[part]
-        assert [token["text"] for token in data["queries"]] == list(pattern.queries)
+        assert [token["text"] for token in data["queries"]] == subscripted(pattern.queries)
         assert (data["kind"], data["layers"]) == (("raw", 1) if part == "cross" else ("rollout", 2))
         if part == "cross":
             np.testing.assert_allclose(edges_of(data)[0], pattern.weights[1].mean(0), atol=1e-4)
@@ -349,7 +350,7 @@ class TestInChromium:
         expect(page.locator(".title")).to_have_text("What leads to “dislike” after layer 2")
         assert 0 < self.edges(page) < whole
         page.wait_for_url("**level=3**")
-        page.get_by_role("button", name="Share").click()
+        page.get_by_role("button", name="Share", exact=True).click()
         link = page.locator("[data-testid=stPopoverBody] code").first.inner_text()
         again = self.opened(visitor, link)
         expect(again.locator(".title")).to_have_text("What leads to “dislike” after layer 2")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
+from attnlab_core.prompt import subscripted
 from pages.ui import canvas, heads, heads_figures
 from tests import test_browser, test_pages
 
@@ -85,7 +86,7 @@ class TestWhatIsSent:
         pattern = lab.run(Prompt(texts.get(task, "There is nothing."), more.get("second"))).pattern
         expected = np.where(pattern.visible, pattern.weights, np.nan)
         np.testing.assert_allclose(numbers(data), expected, atol=1e-5)
-        assert [token["text"] for token in data["keys"]] == list(pattern.keys)
+        assert [token["text"] for token in data["keys"]] == subscripted(pattern.keys)
         segments = {token["segment"] for token in data["keys"]}
         assert (1 in segments) == (task == "answering")
 
@@ -101,7 +102,7 @@ class TestWhatIsSent:
             numbers(data), np.where(pattern.visible, pattern.weights, np.nan), atol=1e-5
         )
         for side, texts in (("queries", pattern.queries), ("keys", pattern.keys)):
-            assert [token["text"] for token in data[side]] == list(texts)
+            assert [token["text"] for token in data[side]] == subscripted(texts)
 
     def test_scores_whose_softmax_is_the_weights(self, backend):
         weights = numbers(sent(visit("heads", backend)))
@@ -213,7 +214,7 @@ class TestView:
         at._run(states)
         assert not at.exception
         assert "".join(at.query_params["head"]) == "3"
-        link = next(block.value for block in at.code if "/heads?" in block.value)
+        link = test_pages.shared(at)
         said: dict[str, Any] = {key: values[0] for key, values in parse_qs(urlsplit(link).query).items()}
         assert heads.taken(said, 2, 4) == view
         assert sent(at)["codes"] == before
@@ -222,7 +223,7 @@ class TestView:
 
     def test_the_link_holds_the_edits(self, backend):
         at = visit("heads", backend, e=packed(TRIPLE))
-        link = next(block.value for block in at.code if "/heads?" in block.value)
+        link = test_pages.shared(at)
         from pages.ui.links import unpack
 
         assert unpack(parse_qs(urlsplit(link).query)["e"][0]) == [TRIPLE]
@@ -395,8 +396,8 @@ class TestInChromium:
         page.locator("[data-view=heatmap]").click()
         page.locator("[data-choice=specials]").uncheck()
         page.wait_for_url("**specials=0**")
-        page.get_by_role("button", name="Share").click()
-        link = page.locator("[data-testid=stPopoverBody] code").inner_text()
+        page.get_by_role("button", name="Share", exact=True).click()
+        link = page.locator("[data-testid=stPopoverBody] code").first.inner_text()
         again = self.opened(visitor, link)
         expect(again.locator(".title")).to_have_text("Largest over the heads of layer 4")
         expect(again.locator("[data-choice=head]")).to_have_value("6")

@@ -62,8 +62,7 @@ def stack(at) -> list[dict]:
 
 
 def link(at) -> dict[str, list[str]]:
-    address = next(block.value for block in at.code if block.value.startswith("http"))
-    return parse_qs(urlsplit(address).query)
+    return parse_qs(urlsplit(world.shared(at)).query)
 
 
 def drawn(*cells, layer=1, head=0) -> dict:
@@ -343,7 +342,7 @@ def test_a_search_runs_in_the_background_and_is_opened_as_an_edit(backend):
 def test_a_model_that_goes_on_with_texts_writes_before_and_after(backend):
     backend().lab("tiny/causal").result(60)
     at = visit("manipulate", backend, model="tiny/causal", text="The keys to the cabinet", e=packed({"op": "scale", "factor": 3.0, "where": {"keys": ["keys"]}}))  # fmt: skip
-    at.slider(key="tokens").set_value(5).run()
+    at.slider(key="more_tokens").set_value(5).run()
     at.button(key="write").click().run()
     calm(at)
     assert {"**As it is**", "**Edited**"} <= {str(block.value) for block in at.markdown}

@@ -346,7 +346,7 @@ class TestInChromium:
         page.locator("[data-testid=stVegaLiteChart]").wait_for()
         page.get_by_role("radio", name="3 the", exact=True).click()
         page.get_by_text("Rolled out from the row of").wait_for()
-        page.get_by_role("button", name="Share").click()
+        page.get_by_role("button", name="Share", exact=True).click()
         assert "model=gpt2-mini" in page.locator("[data-testid=stPopoverBody] code").first.inner_text()
 
     def test_downloads(self, address, visitor):

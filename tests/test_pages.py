@@ -64,6 +64,14 @@ def visit(page: str, backend, *, wait: bool = True, **query: str | list[str]) ->
     return at
 
 
+def shared(at: AppTest) -> str:
+    """The link in the menu Share, once that is open."""
+    at.session_state["share"] = True
+    at.run()
+    assert not at.exception, at.exception[0].stack_trace
+    return next(block.value for block in at.code if block.value.startswith("http"))
+
+
 def settle(at: AppTest) -> AppTest:
     """Run until this visitor's job is done, as the polling of a browser would."""
     until = time.monotonic() + 60
@@ -83,7 +91,7 @@ def words(at: AppTest) -> list[str]:
 
 
 PAGES = (
-    *("start", "compare", "manipulate", "heads", "negation", "gender_bias", "multi_hop"),
+    *("start", "compare", "side_by_side", "manipulate", "heads", "graph", "next_tokens", "negation", "gender_bias", "multi_hop"),
     *("encoder_and_decoder", "fine_tuning", "experiments", "models"),
 )
 

@@ -15,10 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from attnlab_core._show import Shown
 from attnlab_core.catalog import catalog, pick
+from attnlab_core.errors import UnknownName
 from attnlab_core.knobs import check, title
 from attnlab_core.methods._found import Found
-from attnlab_core.prompt import Token, Word
+from attnlab_core.prompt import Token, Word, sentences
 from attnlab_core.run import Run
 from attnlab_core.targets import Answer, Target
 
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "attnlab_core.methods"
+UNITS = ("token", "word", "sentence")
+"""By what scores are told; those of the tokens of a word or a sentence are added up."""
 __all__ = ["Attribution", "Found", "attribute", "attribute_all", "methods"]
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(Shown):
     """One method's account of one answer.
 
     Attributes:
@@ -46,6 +50,7 @@ class Attribution:
         aggregation: In one sentence, what the numbers are.
         details: Further figures.
         notes: What a reader must know.
+        sentences: The sentences they make; none where they are not known.
     """
 
     method: str
@@ -60,17 +65,32 @@ class Attribution:
     aggregation: str
     details: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sentences: tuple[Word, ...] = ()
 
     def by_word(self) -> list[tuple[Word, float]]:
         """Every word with the sum of its tokens' scores; special tokens are no words."""
         return [(word, float(self.scores[list(word.positions)].sum())) for word in self.words]
 
+    def by_sentence(self, first: bool = True) -> list[tuple[Word, float]]:
+        """Every sentence with the sum of its tokens' scores; without `first`, that of the very first token is left out."""
+        return [
+            (one, float(self.scores[[k for k in one.positions if first or k]].sum()))
+            for one in self.sentences
+        ]
+
     def to_frame(self, by: str = "token", specials: bool = True) -> pd.DataFrame:
-        """A frame with position, text, special, score: a row a token, or with `by="word"` a row a word."""
+        """A frame with position (of the first token), text, special, score: a row a `token`, a `word` or a `sentence`.
+
+        Raises:
+            UnknownName: `by` is none of these.
+        """
         import pandas as pd
 
-        if by == "word":
-            rows = [(word.positions[0], word.text, False, score) for word, score in self.by_word()]
+        if by not in UNITS:
+            raise UnknownName(by, UNITS, "unit")
+        if by != "token":
+            summed = self.by_word() if by == "word" else self.by_sentence()
+            rows = [(one.positions[0], one.text, False, score) for one, score in summed]
         else:
             rows = [(k, t.text, t.special, float(self.scores[k])) for k, t in enumerate(self.tokens)]
         kept = [row for row in rows if specials or not row[2]]
@@ -135,7 +155,7 @@ def attribute(run: Run, method: str, target: Target | Answer | None = None, **pa
     encoding = asked.encoding
     return Attribution(
         method, title(function), scores, encoding.tokens, encoding.words, goal.text, values, seconds, found.signed,
-        aggregation, details, notes,
+        aggregation, details, notes, tuple(sentences(encoding)),
     )  # fmt: skip
 
 

@@ -32,14 +32,13 @@ if TYPE_CHECKING:
     from pages.ui.shelf import Loaded
 
 DEFAULT = "sst2"
-BYTES_KEPT = 256 * 2**20
 T = TypeVar("T")
 
 
 class Memo:
     """A bounded memory of results, the least used forgotten first."""
 
-    def __init__(self, budget: int = BYTES_KEPT) -> None:
+    def __init__(self, budget: int = settings.Settings.results_bytes) -> None:
         self._items: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock, self._budget, self._used = threading.Lock(), budget, 0
 
@@ -100,7 +99,8 @@ class Backend:
     """Models, runs and explanations for every visitor of this server."""
 
     def __init__(self, delay: float = 0.0) -> None:
-        self._memo, bounds = Memo(), settings.read()
+        bounds = settings.read()
+        self._memo = Memo(bounds.results_bytes)
         self._shelf = Shelf(self._load, bounds.models, bounds.models_bytes, DEFAULT, self._memo.drop)
         self._workers = ThreadPoolExecutor(2, "attnlab-work")
         self._delay = delay

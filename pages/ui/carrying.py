@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import editing, links, stack, state, widgets
+from pages.ui import editing, naming, shown, stack, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000
 """Letters of code that are shown; more goes into a file."""
-HERE = ("w", "ws", "e", "k")
-"""Parameters of this page's address that the stack says better."""
 
 
 def from_link() -> None:
@@ -52,26 +51,17 @@ def look_at_painted() -> None:
 def panel(name: str, run: Run, drafted: Edit | None) -> None:
     """Everything that takes the edits elsewhere, and the way back."""
     cards = [*stack.cards(), *([stack.Card(0, drafted.to_json())] if drafted else [])]
-    with st.container(horizontal=True):
-        try:
-            stay = {key: st.query_params.get_all(key) for key in st.query_params if key not in HERE}
-            widgets.share("manipulate", **stay, e=links.pack(stack.pack(cards)) if cards else "")
-        except ValueError:
-            widgets.say("info", "These edits are too large for a link. Save them as a file.")
-        with st.popover("Files and code", icon=":material/save:"):
-            if cards:
-                code(name, run, [edit.to_json() for edit in stack.edits(tuple(cards))])
-                st.download_button(
-                    "Save as a file", lambda: document(name, run, cards), "attentionlab-edits.json", "application/json",
-                    on_click="ignore", icon=":material/download:",
-                )  # fmt: skip
-            st.file_uploader(
-                "Load a saved file",
-                ["json"],
-                key="file",
-                on_change=from_file,
-                max_upload_size=stack.MOST_BYTES >> 20,
-            )
+    hold(cards)
+    with st.popover("Files and code", icon=":material/save:"):
+        if cards:
+            code(name, run, [edit.to_json() for edit in stack.edits(tuple(cards))])
+            st.download_button(
+                "Save as a file", lambda: document(name, run, cards), "attentionlab-edits.json", "application/json",
+                on_click="ignore", icon=":material/download:",
+            )  # fmt: skip
+        st.file_uploader(
+            "Load a saved file", ["json"], key="file", on_change=from_file, max_upload_size=stack.MOST_BYTES >> 20
+        )  # fmt: skip
     problem = state.get("_unread")
     if problem:
         widgets.say("error", problem)
@@ -88,6 +78,12 @@ def document(name: str, run: Run, cards: Sequence[stack.Card]) -> str:
         "edits": stack.pack(cards),
     }
     return json.dumps(said, ensure_ascii=False, indent=1) + "\n"
+
+
+def hold(cards: Sequence[stack.Card] | None = None) -> None:
+    """Let the page's link and session hold the edits: those of the stack, or what is given."""
+    shown.holds(edits=stack.pack(stack.cards() if cards is None else cards))
+    shown.remember()
 
 
 def from_file() -> None:
@@ -113,13 +109,17 @@ def from_file() -> None:
 
 def code(name: str, run: Run, said: list[dict[str, Any]]) -> None:
     """The edits as JSON, as a command and as Python."""
-    model, _, revision = name.partition("@")
+    asked = naming.parse(name)
+    model, settings = (
+        asked.name,
+        {key: value for key, value in asdict(asked).items() if value and key != "name"},
+    )
     command = ["python", "-m", "attnlab_core", "run", "--model", model, "--text", run.prompt.text]
-    command += ["--revision", revision] if revision else []
+    command += [part for key, value in settings.items() for part in (f"--{key}", value)]
     command += ["--second", run.prompt.second] if run.prompt.second else []
     for edit in said:
         command += ["--edit", json.dumps(edit, ensure_ascii=False)]
-    version = f", revision={revision!r}" if revision else ""
+    version = "".join(f", {key}={value!r}" for key, value in settings.items())
     python = (
         f"import attnlab_core as al\n\nrun = al.load({model!r}{version}).run(al.Prompt({run.prompt.text!r}, {run.prompt.second!r}))\n"
         f"edited = run.again(*map(al.edit_from_json, {said!r}))\nprint(run.probabilities, edited.probabilities)"

@@ -32,7 +32,7 @@ def written(name: str, run: Run, now: Outcome) -> None:
     """How the model goes on with the text, without and with the edits."""
     st.header("The text goes on", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        tokens = st.slider("Tokens", 5, 60, 20, 5, key="tokens", width=240, persist_state="page")
+        tokens = st.slider("Tokens", 5, 60, 20, 5, key="more_tokens", width=240, bind="query-params")
         asked = (name, "written", run.prompt, now.edits, tokens)
         if st.button("Let it write", key="write", icon=":material/edit_note:"):
             state.put("_written", asked)

@@ -12,7 +12,7 @@ import streamlit as st
 
 from attnlab_core import charts, folders
 from attnlab_core.errors import AttentionLabError, BadInput
-from pages.ui import question, state, waiting, widgets
+from pages.ui import question, shown, state, waiting, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,10 +68,11 @@ def ask(name: str) -> Wanted:
             100_000,
             48,
             key="rows",
+            bind="query-params",
             width=140,
             help="Drawn at random by the seed, always the same ones.",
         )
-        seed = st.number_input("Seed", 0, 10_000, 0, key="seed", width=110)
+        seed = st.number_input("Seed", 0, 10_000, 0, key="draw", bind="query-params", width=110)
     said: dict[str, Any] = {
         "experiment": kind,
         "task": task,
@@ -96,13 +97,15 @@ def _data(lab: Lab, kind: str) -> tuple[Any, str | None]:
     own = _suites(lab)
     public = [n for n, title in PUBLIC.items() if lab.task in tasks()[n].asks and n in PUBLIC and title]
     names = {**own, **{n: PUBLIC[n] for n in public}, MINE: MINE}
-    chosen = st.selectbox("Data", list(names), format_func=names.__getitem__, key=f"data.{lab.task}.{kind}")
+    chosen = st.selectbox(
+        "Data", list(names), format_func=names.__getitem__, key=f"data.{lab.task}.{kind}", bind="query-params"
+    )
     if chosen == MINE:
         return _mine()
     if chosen in own:
         return _made(chosen)
     where = st.text_input(
-        "Where it is", key="where", placeholder="left empty: fetched from the Hub", persist_state="page",
+        "Where it is", key="where", placeholder="left empty: fetched from the Hub", bind="query-params",
         help="A file or folder on this server, or nothing: then it is fetched from the Hugging Face Hub by its usual id.",
     )  # fmt: skip
     return {"task": chosen}, (where.strip() or None)
@@ -165,17 +168,21 @@ def _edits(lab: Lab) -> dict[str, Any]:
     known = {one.name: one for one in usual(lab)}
     start = ["invert", "sharpen by 2", "smooth, width 1", "uniform"]
     chosen = st.multiselect(
-        "Changes of attention", list(known), [n for n in start if n in known], key="conditions"
+        "Changes of attention",
+        list(known),
+        [n for n in start if n in known],
+        key="conditions",
+        bind="query-params",
     )
     text = st.text_input(
         "In layers",
         "all",
         key="layer_sets",
         help="Sets with a semicolon between: all; 0-2; 3-5",
-        persist_state="page",
+        bind="query-params",
     )
     controls = st.toggle(
-        "Beside as much attention moved at random", True, key="with_controls",
+        "Beside as much attention moved at random", True, key="with_controls", bind="query-params",
         help="The control: the same share of attention, in the same rows, to tokens drawn at random.",
     )  # fmt: skip
     try:
@@ -195,12 +202,20 @@ def _bench(lab: Lab) -> dict[str, Any]:
 
     del lab
     start = ["raw_attention", "attention_rollout", "atman", "integrated_gradients", "occlusion"]
-    chosen = st.multiselect("Methods", [n for n in methods() if n != "random"], start, key="bench_methods")
+    chosen = st.multiselect(
+        "Methods", [n for n in methods() if n != "random"], start, key="bench_methods", bind="query-params"
+    )
     quick = [n for n in metrics() if not facts(n).slow]
     scores = st.multiselect(
-        "Measures", quick, ["aopc_compr", "aopc_suff", "taucorr_loo"], key="bench_metrics"
+        "Measures",
+        quick,
+        ["aopc_compr", "aopc_suff", "taucorr_loo"],
+        key="bench_metrics",
+        bind="query-params",
     )
-    deletion = st.selectbox("What deleting a word means", ["mask", "remove", "unk", "pad"], key="deletion")
+    deletion = st.selectbox(
+        "What deleting a word means", ["mask", "remove", "unk", "pad"], key="deletion", bind="query-params"
+    )
     return {"methods": chosen, "metrics": scores, "deletion": deletion, "ready": bool(chosen and scores)}
 
 
@@ -263,6 +278,7 @@ def draw(report: Report, kept: str = "") -> None:
     from attnlab_core.analysis import findings, headline, html
 
     st.header(widgets.plain(report.title), anchor=False)
+    shown.report(report)
     short = headline(report)
     st.markdown(listed(short))
     for number, (caption, chart) in enumerate(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import knobs, panels, state, widgets
+from pages.ui import knobs, panels, shown, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +86,11 @@ def draw(job: Job, run: Run, view: dict[str, Any]) -> None:
     )
     kinds = {"signed": any(a.signed for a in found), "unsigned": any(not a.signed for a in found)}
     st.html(charts.legend(target, **kinds, dark=dark) + strips)
+    shown.explained(found)
+    shown.figure(
+        "explanations",
+        body=lambda: charts.legend(target, **kinds) + charts.word_strips(frame, notes=panels.remarks(found)),
+    )
     if not len(frame):
         return
     if len(found) > 1:

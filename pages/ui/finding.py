@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import links, shell, state, widgets
+from pages.ui import links, shell, shown, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def replay(said: dict[str, Any]) -> None:
         icon=":material/history:",
         color="gray",
     )
-    shown(
+    verdict(
         said["factors"]["1"], said["factors"][f"{factor:g}"] if moved else None, f"“{said['word']}”", factor
     )
     if chosen and not moved and factor != 1.0:
@@ -68,15 +68,22 @@ def onward(text: str, edit: Edit | None) -> None:
         st.page_link(
             shell.page("manipulate"), label="Edit further", icon=":material/tune:", query_params=more
         )
-        widgets.share("", **widgets.in_link())
 
 
-def shown(before: Mapping[str, float], after: Mapping[str, float] | None, named: str, factor: float) -> None:
+def verdict(
+    before: Mapping[str, float], after: Mapping[str, float] | None, named: str, factor: float
+) -> None:
     """The verdict in large, and what happened to it in a sentence."""
     dark = state.dark()
     st.html(charts.verdict(before, after, dark=dark) + charts.probability_bars(before, after, dark=dark))
-    if after is not None:
-        st.markdown(f"**{widgets.plain(in_words(before, after, named, factor))}**")
+    said = "" if after is None else in_words(before, after, named, factor)
+    if said:
+        st.markdown(f"**{widgets.plain(said)}**")
+    shown.figure(
+        "answer",
+        caption=said,
+        body=lambda: charts.verdict(before, after) + charts.probability_bars(before, after),
+    )
 
 
 def in_words(before: Mapping[str, float], after: Mapping[str, float], named: str, factor: float) -> str:
@@ -105,3 +112,9 @@ def strips(frame: pd.DataFrame, target: str, remarks: dict[str, str], missing: d
         )
     strip = charts.word_strips(frame, notes=remarks, missing=missing, dark=state.dark())
     st.html(charts.legend(target, dark=state.dark()) + strip)
+    shown.figure(
+        "explanations", title=f"Why “{target}”?",
+        body=lambda: charts.legend(target) + charts.word_strips(frame, notes=remarks),
+    )  # fmt: skip
+    shown.numbers("explanations", frame)
+    shown.methods(*dict.fromkeys(frame["method"] if len(frame) else ()))

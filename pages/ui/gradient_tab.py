@@ -117,7 +117,7 @@ def _helpful(name: str, now: Run, outcome: Outcome, target: str) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         of = st.segmented_control(
-            "Changes of", ["cells", "heads"], default="cells", required=True, key="helps", label_visibility="collapsed", persist_state="page"
+            "Changes of", ["cells", "heads"], default="cells", required=True, key="helps", label_visibility="collapsed", bind="query-params"
         )  # fmt: skip
         asked = (name, "helps", now.prompt, outcome.edits, target, of)
         if st.button("Find ten", key="find", icon=":material/search:"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.components.v2 import component
 
-from pages.ui import canvas, carrying, graph_figures, state, widgets
+from pages.ui import canvas, carrying, graph_figures, heads_figures, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def _read(name: str, value: Any) -> Any:
         return value if value in ("before", "after") else None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not -1 <= number < 4096:  # also what is no number
         return None
@@ -101,8 +101,8 @@ def payload(seen: Sight, name: str, text: str, start: View) -> dict[str, Any]:
         "kind": first.kind,
         "part": read.part,
         "layers": len(first.edges),
-        "queries": [asdict(token) for token in read.queries],
-        "keys": [asdict(token) for token in read.keys],
+        "queries": heads_figures.told(read.queries),
+        "keys": heads_figures.told(read.keys),
         "source": first.source,
         "bin": read.bin,
         "high": high,

@@ -84,7 +84,7 @@ def _read(name: str, value: Any) -> Any:
         return value if value in CHOICES[name] else None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if not 0 <= number < 4096:  # also what is no number
         return None
@@ -117,8 +117,8 @@ def payload(read: Read, name: str, kind: str, start: View) -> dict[str, Any]:
         "heads": read.before.shape[1],
         "low": low,
         "high": high,
-        "queries": [asdict(token) for token in read.queries],
-        "keys": [asdict(token) for token in read.keys],
+        "queries": heads_figures.told(read.queries),
+        "keys": heads_figures.told(read.keys),
         "bin": read.bin,
         "codes": [base64.b64encode(code).decode() for code in coded],
         "start": asdict(start),

@@ -98,6 +98,14 @@ def places(run: Run, pattern: AttentionPattern) -> tuple[tuple[Place, ...], tupl
     return tuple(queries), tuple(own if pattern.part == "cross" else queries)
 
 
+def told(places: Sequence[Place]) -> list[dict[str, Any]]:
+    """Places as the browser is sent them; those that are alike in their text are numbered."""
+    from attnlab_core.prompt import subscripted
+
+    texts = subscripted([place.text for place in places])
+    return [asdict(place) | {"text": text} for place, text in zip(places, texts, strict=True)]
+
+
 def binning(tokens: Sequence[Place], most: int) -> tuple[int, list[list[int]]]:
     """The least bins that make at most so many places: their size, and the positions in each.
 

@@ -71,7 +71,7 @@ def show(name: str, run: Run, now: Outcome, layer: int, head: int) -> None:
             f"layer {layer} only": (layer, None),
             f"layer {layer}, head {head} only": (layer, head),
         }
-        where = st.selectbox("May change", list(places), key="may", width=230, persist_state="page")
+        where = st.selectbox("May change", list(places), key="may", width=230, bind="query-params")
         asked = (name, "search", after.prompt, now.edits, target, close, steps, places[where])
         if st.button(
             "Search",

@@ -64,8 +64,11 @@ def sheet(name: str, run: Run, layer: int, head: int, before: Sequence[dict[str,
 
 def draw(on: Sheet, base: Run, verdict: str) -> None:
     """Show the pattern of `base`, the run with all edits but this painting, with the painting over it."""
+    from attnlab_core.prompt import subscripted
+
     state.put("_sheet", on)
     pattern, index = base.pattern, list(on.places)
+    texts = subscripted([token.text for token in base.tokens])
     weights = pattern.weights[on.layer, on.head].double()
     visible = pattern.visible[on.layer, on.head][index][:, index]
     at = {place: k for k, place in enumerate(on.places)}
@@ -78,7 +81,7 @@ def draw(on: Sheet, base: Run, verdict: str) -> None:
         data={
             "doc": on.doc,
             "ack": state.get("_acks", {}).get(on.doc, 0),
-            "tokens": [base.tokens[place].text for place in on.places],
+            "tokens": [texts[place] for place in on.places],
             "base": weights[index][:, index].round(decimals=4).flatten().tolist(),
             "visible": "".join("01"[bool(cell)] for cell in visible.flatten().tolist()),
             "totals": weights.sum(-1)[index].round(decimals=4).tolist(),
@@ -126,6 +129,6 @@ def _checked(cell: Any, places: Sequence[int]) -> stack.Cell | None:
         return None
     query, key, value = cell
     inside = all(isinstance(p, int) and 0 <= p < len(places) for p in (query, key))
-    if not inside or not isinstance(value, int | float) or not math.isfinite(value):
+    if not inside or not isinstance(value, int | float) or not abs(value) < math.inf:
         return None
-    return places[query], places[key], round(min(1.0, max(0.0, float(value))), 3)
+    return places[query], places[key], round(float(min(1, max(0, value))), 3)

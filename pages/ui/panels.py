@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import editing, state, widgets
+from pages.ui import editing, shown, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,6 +59,7 @@ def heading(
         st.header(widgets.plain(title), anchor=False, width="content")
         if len(frame):
             widgets.downloads(name, chart, frame, document)
+            shown.figure(name, title=title)
 
 
 def answer(
@@ -134,7 +135,8 @@ def attention_maps(before: Run, after: Run | None, layer: int, head: int | None)
     """Heat maps of one layer, of one head or the mean over all: as it is, edited, and the change."""
     title, named = st.container(), "mean of all heads" if head is None else f"head {head}"
     table = attention_frame(before, after, layer, head)
-    texts, shown = [token.text for token in before.tokens], sorted({*table["query"], *table["key"]})
+    texts = [token.text for token in before.tokens]
+    shown = sorted({*table["query"], *table["key"]})
     if len(shown) < len(texts):
         widgets.small(f"The {len(shown)} tokens that get the most attention, of {len(texts)}.")
     names = (
@@ -170,15 +172,16 @@ def attention_maps(before: Run, after: Run | None, layer: int, head: int | None)
 
 
 def heading_of_maps(name: str, maps: dict[str, Any], table: pd.DataFrame, before: Run) -> None:
-    import altair as alt
-
     heading(
-        name, "attention", lambda: _side_by_side(alt, maps), table,
+        name, "attention", lambda: side_by_side(maps), table,
         lambda: {"model": before.lab.summary(), "text": before.prompt.text, "cells": table.to_dict("records")},
     )  # fmt: skip
 
 
-def _side_by_side(alt: Any, maps: dict[str, Any]) -> Any:
+def side_by_side(maps: dict[str, Any]) -> Any:
+    """Heat maps as one picture."""
+    import altair as alt
+
     bare = []
     for chart in maps.values():
         copy = chart.copy()

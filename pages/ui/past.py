@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from attnlab_core.errors import AttentionLabError
-from pages.ui import experimenting, state, widgets
+from pages.ui import experimenting, shown, state, widgets
 
 MOST = 200
 
@@ -28,11 +28,13 @@ def show() -> None:
     st.header("Past runs", anchor=False)
     rows = [entry.to_json() for entry in entries]
     frame = _frame(rows)
+    _from_link(rows)
     picked: Any = st.dataframe(
         frame, hide_index=True, width="stretch", on_select="rerun", selection_mode="multi-row", key="past",
         height=min(38 * (len(rows) + 1), 320),
     )  # fmt: skip
     chosen = [rows[k]["id"] for k in picked["selection"]["rows"]]
+    shown.holds(runs=chosen)
     widgets.small("Choose one to read it again, or two to see them side by side.")
     try:
         if len(chosen) == 1:
@@ -44,6 +46,16 @@ def show() -> None:
             widgets.say("info", "Choose one or two.")
     except AttentionLabError as error:
         widgets.say("error", widgets.told(error))
+
+
+def _from_link(rows: list[dict[str, Any]]) -> None:
+    """Choose the results that the address names, once; those that this server has not are left out."""
+    wanted = tuple(st.query_params.get_all("runs"))
+    if wanted and state.get("_opened_runs") != wanted:
+        state.put("_opened_runs", wanted)
+        state.put(
+            "past", {"selection": {"rows": [k for k, row in enumerate(rows) if str(row["id"]) in wanted]}}
+        )
 
 
 def _frame(rows: list[dict[str, Any]]) -> Any:

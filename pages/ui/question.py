@@ -14,6 +14,10 @@ from pages.ui.backend import DEFAULT, Question
 from pages.ui.samples import SAMPLES, SHIPPED, samples
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamlit.delta_generator import DeltaGenerator
+
     from attnlab_core.lab import Lab
     from attnlab_core.prompt import Prompt
     from attnlab_core.run import Run
@@ -22,23 +26,24 @@ REPEATS = 3
 """How often a text that was put in the box is told to the browser again."""
 
 
-def model() -> str:
-    """The name of the chosen model; a box that also takes a Hub id or a folder."""
-    typed = state.get("model") or st.query_params.get("model")
+def model(key: str = "model", label: str = "Model") -> str:
+    """The name of the chosen model; a box that also takes a Hub id or a folder. `key` tells two of them apart."""
+    typed = state.bound(key)
     known = sorted(shipped(), key=lambda name: name != DEFAULT) or [DEFAULT]  # the default comes first
     names = dict.fromkeys([*known, *(one.name for one in uploading.mine()), *([typed] if typed else [])])
     chosen = st.selectbox(
-        "Model",
+        label,
         list(names),
         accept_new_options=True,
-        key="model",
+        key=key,
         bind="query-params",
         help="A shipped model, or type the id of a Hugging Face model (`openai-community/gpt2`, with `@revision` if you "
         "like) or the path of a folder. Safetensors only; no code from a checkpoint is run. The page Models takes files of your own, "
         "and says what a model costs.",
     )
     named = str(chosen or DEFAULT).strip()
-    shown.holds(model=named)
+    if key == "model":
+        shown.holds(model=named)
     return named
 
 
@@ -86,14 +91,15 @@ def _loading(name: str) -> None:
     st.progress(done, text=f"Loading {widgets.plain(name)} … " + (f"{done:.0%}" if done else "a few seconds"))
 
 
-def text_box() -> None:
-    """The text; one and the same on every page."""
+def text_box(start: str = state.SENTENCE) -> None:
+    """The text; one and the same on every page. `start` is what a first visit finds in it."""
     suit()
     _again()
-    st.text_area(
-        "Text", state.SENTENCE, key="text", bind="query-params", height=84, max_chars=widgets.MOST_LETTERS,
+    typed = st.text_area(
+        "Text", start, key="text", bind="query-params", height=84, max_chars=widgets.MOST_LETTERS,
         help="Ctrl + Enter, or a click elsewhere, reads it.",
     )  # fmt: skip
+    shown.holds(text=typed)
 
 
 def sample_box(lab: Lab) -> None:
@@ -103,7 +109,7 @@ def sample_box(lab: Lab) -> None:
     def take() -> None:
         label = state.get("sample")
         if label is not None:
-            _put(known[label])
+            put(known[label])
             state.put("sample", None)
 
     st.selectbox(
@@ -131,7 +137,7 @@ def suit() -> None:
     own = list(samples(card.task, model=card.name).values()) if card else []
     text = state.get("text") or st.query_params.get("text") or state.SENTENCE
     if own and text in _sampled() and text not in {one for one, _ in own}:
-        _put(own[0])
+        put(own[0])
 
 
 def _sampled() -> set[str]:
@@ -139,7 +145,8 @@ def _sampled() -> set[str]:
     return {text.replace("{mask}", "[MASK]") for rows in everywhere for text, _ in rows}
 
 
-def _put(sample: tuple[str, str | None]) -> None:
+def put(sample: tuple[str, str | None]) -> None:
+    """Put a text and a second one in their boxes."""
     state.put("text", sample[0])
     state.put("second", sample[1] or "")
     state.put("_told", (sample, REPEATS))
@@ -153,7 +160,7 @@ def _again() -> None:
     """
     sample, times = state.get("_told", (("", None), 0))
     if times and state.get("text") == sample[0]:
-        _put(sample)
+        put(sample)
         state.put("_told", (sample, times - 1))
 
 
@@ -196,11 +203,35 @@ def ask() -> tuple[str, Lab, Run]:
     lab = ready(name)
     second_box(lab)
     sample_box(lab)
+    return name, lab, _read(name, lab)
+
+
+def across(instead: Callable[[Lab], None] | None = None, task: str = "") -> tuple[DeltaGenerator, str, Run]:
+    """The same over the width of the page: the column of the text, where more may follow, the model's name, and the run.
+
+    For a model of another task than the one named, the page says what `instead` says, and stops.
+    """
+    left, right = st.columns([8, 5], gap="medium")
+    with left:
+        text_box()
+    with right:
+        name = model()
+        lab = ready(name)
+        if instead is not None and lab.task != task:
+            instead(lab)
+            st.stop()
+        sample_box(lab)
+    with left:
+        second_box(lab)
+    return left, name, _read(name, lab)
+
+
+def _read(name: str, lab: Lab) -> Run:
     prompt = asked(lab)
     if prompt is None:
         st.stop()
     try:
-        return name, lab, state.backend().run(Question(name, prompt))
+        return state.backend().run(Question(name, prompt))
     except AttentionLabError as error:
         widgets.say("error", widgets.told(error))
         st.stop()

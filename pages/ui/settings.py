@@ -15,6 +15,7 @@ class Settings:
     Attributes:
         models: ATTNLAB_MODELS, how many models stay loaded beside the default one.
         models_bytes: ATTNLAB_MODELS_GB, what the weights of all loaded models may take.
+        results_bytes: ATTNLAB_RESULTS_GB, what remembered results may take.
         upload_bytes: ATTNLAB_UPLOAD_GB, the largest upload.
         uploads: ATTNLAB_UPLOADS, how many uploads are kept.
         uploads_bytes: ATTNLAB_UPLOADS_GB, what all uploads may take on the disk.
@@ -22,6 +23,7 @@ class Settings:
 
     models: int = 3
     models_bytes: int = 8 * GB
+    results_bytes: int = GB // 4
     upload_bytes: int = 2 * GB
     uploads: int = 20
     uploads_bytes: int = 8 * GB
@@ -33,6 +35,7 @@ def read() -> Settings:
     return Settings(
         int(_number("ATTNLAB_MODELS", plain.models)),
         int(_number("ATTNLAB_MODELS_GB", plain.models_bytes / GB) * GB),
+        int(_number("ATTNLAB_RESULTS_GB", plain.results_bytes / GB) * GB),
         int(_number("ATTNLAB_UPLOAD_GB", plain.upload_bytes / GB) * GB),
         int(_number("ATTNLAB_UPLOADS", plain.uploads)),
         int(_number("ATTNLAB_UPLOADS_GB", plain.uploads_bytes / GB) * GB),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import state, widgets
+from pages.ui import reopening, shown, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +25,23 @@ STYLE = """<style>
 [data-testid=stHeadingWithActionElements] h2{padding-top:.4rem}
 [class*=st-key-rtl-]{direction:rtl}
 [data-testid=stMain] textarea,[data-testid=stMain] input[type=text]{unicode-bidi:plaintext}
-@media(max-width:640px){[data-testid=stMainBlockContainer]{padding:3.2rem 1rem 3rem}}
+[data-tag]{color:inherit!important;background:none!important;box-shadow:inset 0 0 0 1px currentColor}
+[data-testid=stWidgetLabel][disabled]{color:inherit!important}
+@media(max-width:640px){[data-testid=stMainBlockContainer]{padding:4rem 1rem 3rem}}
 </style>"""
+
+DARK = "<style>[data-testid=stBaseButton-primary]{color:#14161b}</style>"
+"""The primary colour of the dark theme is a light one."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A page: the name of its file in `pages/`, which is its address too, its title and its icon."""
+    """A page: the name of its file in `pages/`, which is its address too, its title, its icon, and what it belongs to."""
 
     name: str
     title: str
     icon: str
+    group: str = ""
 
 
 def page(name: str) -> Path:
@@ -50,17 +56,24 @@ def main(entries: Sequence[Entry], alone: str | None = None) -> None:
     routes = [st.Page(page(e.name), title=e.title, default=e.name == first) for e in entries]
     chosen = st.navigation(routes, position="hidden")
     st.set_page_config(f"{chosen.title} · AttentionLab", page_icon=str(ROOT / "favicon.png"), layout="wide")
-    st.html(STYLE)
+    st.html(STYLE + DARK if state.dark() else STYLE)
     state.backend()
+    here = chosen.url_path or first
     state.enter(chosen.url_path)
+    shown.begin(here)
+    reopening.arrive(here)
     with st.sidebar:
         st.markdown("**AttentionLab**")
-        for entry in entries:
-            st.page_link(page(entry.name), label=entry.title, icon=entry.icon)
+        for entry, before in zip(entries, (None, *entries), strict=False):
+            if before is not None and entry.group != before.group:
+                widgets.small(entry.group)
+            more = reopening.beyond(entry.name)
+            st.page_link(page(entry.name), label=entry.title, icon=entry.icon, query_params=more)
         widgets.small("Attention is not an explanation by itself. What you type stays with this server.")
     token = _ROUTED.set(True)
     try:
         chosen.run()
+        shown.remember()
     finally:
         _ROUTED.reset(token)
 

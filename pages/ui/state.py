@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import links
+from pages.ui import links, visitors
 from pages.ui.backend import DEFAULT, Backend
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ def begin(key: str, value: Any) -> None:
     st.session_state.setdefault(key, value)
 
 
+def drop(key: str) -> None:
+    """Forget something of this visitor's, in the address, too."""
+    st.session_state.pop(key, None)
+    st.query_params.pop(key, None)
+
+
 def get(key: str, default: Any = None) -> Any:
     """Something of this visitor's."""
     return st.session_state.get(key, default)
@@ -67,10 +73,10 @@ def job(question: Question, todo: dict[str, dict[str, Any]]) -> Job:
     """This visitor's job for a question; another question stops the one before."""
     wanted = (question, json.dumps(todo, sort_keys=True, default=str))
     held = st.session_state.get("_job")
-    if held is None or held[0] != wanted:
+    if held is None or held[0] != wanted or held[1].left:
         if held is not None:
             held[1].stop.set()
-        held = (wanted, backend().start(question, todo))
+        held = (wanted, backend().start(question, todo, visitors.presence()))
         st.session_state["_job"] = held
     return held[1]
 
@@ -78,10 +84,10 @@ def job(question: Question, todo: dict[str, dict[str, Any]]) -> Job:
 def task(slot: str, key: tuple[Hashable, ...], make: Callable[[Task], Any], size: int = 65536) -> Task:
     """This visitor's long work of one kind; another question stops the one before."""
     held: Task | None = st.session_state.get(f"_task_{slot}")
-    if held is None or held.key != key:
+    if held is None or held.key != key or held.left:
         if held is not None:
             held.stop.set()
-        held = backend().begin(key, make, size)
+        held = backend().begin(key, make, size, visitors.presence())
         st.session_state[f"_task_{slot}"] = held
     return held
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core.models import shipped
-from pages.ui import links, shell, state, story_figures, waiting, widgets
+from pages.ui import links, sharing, shell, shown, state, story_figures, waiting, widgets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from case_studies._story import Closing, Record, Step, Try
     from pages.ui.tasks import Task
@@ -28,7 +28,7 @@ ICONS = {"compare": ":material/compare_arrows:", "manipulate": ":material/tune:"
 def page(name: str) -> None:
     """All of a study's page below the frame."""
     study = importlib.import_module(f"case_studies.{name}")
-    st.title(study.TITLE, anchor=False)
+    sharing.title(study.TITLE)
     st.markdown(f"#### {study.QUESTION}")
     record, model = _chosen(name, study)
     if record is None:
@@ -45,6 +45,7 @@ def page(name: str) -> None:
     for number, step in enumerate(steps, 1):
         _step(number, step, model)
     _end(closing)
+    _noted(study, record, steps, closing)
     st.download_button(
         "Download the record", lambda: json.dumps(record, ensure_ascii=False, indent=1) + "\n",
         f"attentionlab-{name}.json", "application/json", on_click="ignore", icon=":material/download:",
@@ -92,7 +93,7 @@ def _model(study: Any) -> str:
     task = shipped()[study.MODEL].task
     known = getattr(study, "MODELS", None) or [n for n, card in shipped().items() if card.task == task]
     chosen = st.selectbox(
-        "Model", sorted(known, key=lambda n: n != study.MODEL), accept_new_options=True, key="of", width=320,
+        "Model", sorted(known, key=lambda n: n != study.MODEL), accept_new_options=True, key="of", width=320, bind="query-params",
         help="For “Compute again”. A shipped model, or type the id of a Hugging Face model for the same task, with "
         "`@revision` if you like, or the path of a folder.",
     )  # fmt: skip
@@ -174,6 +175,25 @@ def query(one: Try, model: str) -> Mapping[str, str]:
     said = {"model": one.model or model, "text": one.text, "second": one.second or ""}
     said["e"] = links.pack([dict(edit) for edit in one.edits]) if one.edits else ""
     return {key: value for key, value in said.items() if value}
+
+
+def _noted(study: Any, record: Record, steps: Sequence[Step], closing: Closing) -> None:
+    """Note the story for a report and a session."""
+    made = f"Figures of {str(record['made'])[:10]}, with the model {record['model']['name']}."
+    shown.figure("question", text=f"**{study.QUESTION}** {made}", document=lambda: dict(record))
+    for number, step in enumerate(steps, 1):
+        name = f"step_{number}"
+        shown.figure(name, title=f"{number}. {step.title}", text=step.text)
+        if step.figure is not None:
+            shown.figure(name, caption=step.figure.caption, charts=story_figures.drawings(step.figure))
+            shown.numbers(name, step.figure.frame)
+    for title, lines in (
+        ("Found", closing.found),
+        ("Not found", closing.not_found),
+        ("How sure", closing.sure),
+    ):
+        if lines:
+            shown.figure(title.lower().replace(" ", "_"), title=title, text="\n\n".join(lines))
 
 
 def _end(closing: Closing) -> None:

@@ -12,7 +12,13 @@ from attnlab_core import charts
 from pages.ui import state, widgets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from case_studies._story import Figure
+
+
+WIDE = 560
+"""Pixels of a figure in a file."""
 
 
 def draw(figure: Figure, key: str) -> None:
@@ -36,6 +42,18 @@ def apart(figure: Figure) -> list[Figure]:
     parts = list(dict.fromkeys(pd.concat([figure.frame[end] for end in ends])))
     rows = figure.frame.assign(**{end: pd.Categorical(figure.frame[end], parts) for end in ends})
     return [replace(figure, frame=mine) for _, mine in rows.groupby("series", sort=False)]
+
+
+def drawings(figure: Figure) -> tuple[Callable[[], Any], ...]:
+    """What makes a figure for a file: light, and of a width of its own."""
+    if figure.kind == "table":
+        return ()
+
+    def drawing(one: Figure) -> Callable[[], Any]:
+        size = {} if one.kind == "heads" else {"width": WIDE}
+        return lambda: chart(one, dark=False).properties(**size)
+
+    return tuple(drawing(one) for one in apart(figure))
 
 
 def table(figure: Figure) -> None:
@@ -85,7 +103,9 @@ def _level(figure: Figure, look: dict[str, str], axis: str) -> list[Any]:
     if figure.level is None:
         return []
     at = {axis: alt.datum(figure.level)}
-    return [alt.Chart().mark_rule(color=look["plus"], strokeDash=[5, 4], strokeWidth=1.5).encode(**at)]
+    return [
+        alt.Chart().mark_rule(aria=False, color=look["plus"], strokeDash=[5, 4], strokeWidth=1.5).encode(**at)
+    ]
 
 
 def _bars(figure: Figure, look: dict[str, str]) -> Any:
@@ -106,7 +126,7 @@ def _bars(figure: Figure, look: dict[str, str]) -> Any:
     ]
     if {"low", "high"} <= set(rows):
         layers.append(
-            base.mark_rule(color=look["text"], strokeWidth=2).encode(
+            base.mark_rule(aria=False, color=look["text"], strokeWidth=2).encode(
                 x=alt.X("low:Q", title=title), x2="high:Q"
             )
         )
@@ -250,7 +270,7 @@ def _graph(figure: Figure, look: dict[str, str]) -> Any:
             values=list(range(len(parts))), labelExpr=named, grid=False, ticks=False, labelPadding=9
         ),
     )
-    edges = alt.Chart(lines).mark_rule(color=look["amount"], strokeCap="round").encode(
+    edges = alt.Chart(lines).mark_rule(aria=False, color=look["amount"], strokeCap="round").encode(
         x=x, x2="x2:Q", y=y, y2="y2:Q",
         size=alt.Size("weight:Q", legend=None, scale=alt.Scale(range=[0.4, 8], domain=[0, float(lines["weight"].max()) or 1.0])),
         opacity=alt.condition(shown, alt.value(0.75), alt.value(0.06)),

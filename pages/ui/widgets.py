@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core.errors import AttentionLabError
-from pages.ui import state
+from pages.ui import shown, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,6 +102,14 @@ def set_words(texts: Sequence[str], key: str, numbers: Sequence[int]) -> None:
     state.put(f"{key}s", [labels[number] for number in numbers] if len(labels) > MOST_PILLS else [])
 
 
+def pick(label: str, options: Sequence[str], key: str, start: int, **more: Any) -> int:
+    """A box of options, which are different and may change from text to text; the number of the one that is chosen."""
+    if state.get(key) is not None and state.get(key) not in options:
+        state.put(key, options[start])
+    found = st.selectbox(label, list(options), start, key=key, bind="query-params", width=190, **more)
+    return list(options).index(found)
+
+
 def downloads(
     name: str,
     chart: Callable[[], alt.TopLevelMixin],
@@ -110,6 +118,9 @@ def downloads(
 ) -> None:
     """A menu with the figure as SVG and PNG and its numbers as CSV and JSON; nothing is made before it is asked for."""
     from attnlab_core import charts
+
+    shown.figure(name, charts=(chart,), document=document)
+    shown.numbers(name, frame)
 
     def as_json() -> str:
         return json.dumps(document(), ensure_ascii=False, indent=1, default=str)
@@ -128,11 +139,6 @@ def downloads(
             )  # fmt: skip
 
 
-def in_link() -> dict[str, Any]:
-    """What the address bar says already: the widgets that are bound to it."""
-    return {key: st.query_params.get_all(key) for key in st.query_params if key not in ("e", "k")}
-
-
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]], label: str) -> None:
     """A table of texts; it scrolls within its own box."""
     from attnlab_core import charts
@@ -149,10 +155,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], label: str) -> Non
         "<table style='border-collapse:collapse;font-variant-numeric:tabular-nums;white-space:nowrap;font-size:.92rem'>"
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def share(page: str, **parameters: Any) -> None:
-    """A menu with the address that reopens what is on the page."""
-    with st.popover("Share", icon=":material/link:"):
-        st.markdown("This address reopens the page as it is now.")
-        st.code(state.link(page, **parameters), language=None, wrap_lines=True)
