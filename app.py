@@ -7,6 +7,7 @@ from pages.ui import shell
 PAGES = (
     shell.Entry("start", "Start", ":material/bolt:"),
     shell.Entry("compare", "Compare", ":material/compare_arrows:", "One sentence"),
+    shell.Entry("side_by_side", "Side by side", ":material/splitscreen_right:", "One sentence"),
     shell.Entry("manipulate", "Manipulate", ":material/tune:", "One sentence"),
     shell.Entry("heads", "Heads", ":material/grid_view:", "One sentence"),
     shell.Entry("graph", "Graph", ":material/hub:", "One sentence"),

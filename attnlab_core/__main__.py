@@ -79,7 +79,13 @@ def attribute(args: argparse.Namespace) -> dict[str, Any]:
             raise UnknownName(name, [*known, "all"], "method")
     params = _typed.params(args.param, names)
     found = _edited(args)
-    return of_attributions(found, attribute_all(found, names, _typed.target(args), params))
+    made = attribute_all(found, names, _typed.target(args), params)
+    said = of_attributions(found, made)
+    if args.by != "token":
+        for one, attribution in zip(said["attributions"], made, strict=True):
+            frame = attribution.to_frame(by=args.by)
+            one[f"{args.by}s"] = frame.drop(columns="special").to_dict("records")
+    return said | {"by": args.by}
 
 
 def suggest(args: argparse.Namespace) -> dict[str, Any]:
@@ -226,6 +232,10 @@ def _parser() -> argparse.ArgumentParser:
         "--method", action="append", metavar="NAME", help="a method's name, or all; may be repeated"
     )
     one.add_argument("--param", action="append", default=[], metavar="METHOD.KNOB=VALUE", help="turn a knob")
+    one.add_argument(
+        "--by", choices=("token", "word", "sentence"), default="token",
+        help="scores of words or sentences: those of their tokens added up",
+    )  # fmt: skip
     two = add(suggest, _shown.suggestions)
     two.add_argument("--of", choices=("cells", "heads"), default="cells")
     two.add_argument("--most", type=int, default=10, metavar="N", help="how many")

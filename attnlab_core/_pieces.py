@@ -17,6 +17,7 @@ from torch import Tensor
 
 from attnlab_core.errors import BadInput
 from attnlab_core.methods import Attribution
+from attnlab_core.prompt import sentences
 from attnlab_core.run import Run
 
 SPECIAL = re.compile(r"\[[A-Z]+\]|<[|/]?[\w ]+\|?>")
@@ -84,6 +85,7 @@ def lay(read: Scored, run: Run) -> Attribution:
         aggregation=read.aggregation or f"As read from {read.source}.",
         details={"source": read.source},
         notes=read.notes + (notes if lost else ()),
+        sentences=tuple(sentences(run.encoding)),
     )
 
 

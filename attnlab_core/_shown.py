@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from attnlab_core.prompt import named, repeats
+
 
 def listing(said: Mapping[str, Any]) -> str:
     """Names and summaries."""
@@ -33,9 +35,14 @@ def bars(probabilities: Mapping[str, float]) -> str:
 def attributions(said: Mapping[str, Any]) -> str:
     """The scores of each method, and what to mind."""
     lines = [f"target: {said['target']}"]
-    texts = [token["text"] for token in said["tokens"]]
+    by = said.get("by", "token")
     for one in said["attributions"]:
-        scores = "  ".join(f"{text} {score:+.3f}" for text, score in zip(texts, one["scores"], strict=False))
+        rows = one.get(f"{by}s")
+        texts = [row["text"] for row in (said["tokens"] if rows is None else rows)]
+        values = one["scores"] if rows is None else [row["score"] for row in rows]
+        kept = texts[: len(values)]
+        places = [named(text, number) for text, number in zip(kept, repeats(kept), strict=True)]
+        scores = "  ".join(f"{text} {score:+.3f}" for text, score in zip(places, values, strict=True))
         lines += ["", f"{one['label']} ({one['seconds']:.2f} s)", f"  {scores}", f"  {one['aggregation']}"]
         lines += [f"  Note: {note}" for note in one["notes"]]
     return "\n".join(lines)

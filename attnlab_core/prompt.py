@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CONTINUATION = 2  # the segment of tokens that a target appends to a prompt
+SENTENCE_END = r"(?<=[.!?…])\s+|\n+"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Word:
-    """A word or a run of punctuation, with the positions of its tokens."""
+    """A word, a run of punctuation, a special token that was typed, or a sentence, with the positions of its tokens."""
 
     text: str
     start: int
@@ -122,11 +124,16 @@ def encode(tokenizer: Any, prompt: Prompt) -> Encoding:
     for text in (prompt.text, prompt.second):
         if text is not None and not text.strip():
             raise BadInput("The text is empty. Give at least one word.")
+        if text is not None and not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise BadInput(
+                "The text holds half a character, as broken files do: it is no Unicode. Type it anew."
+            )
     texts = (prompt.text,) if prompt.second is None else (prompt.text, prompt.second)
     made = tokenizer(*texts, return_offsets_mapping=True, truncation=False, verbose=False)
     ids, offsets, segments = made["input_ids"], made["offset_mapping"], made.sequence_ids(0)
     names = tokenizer.convert_ids_to_tokens(ids)
-    spans = [words_of(text) for text in texts]
+    whole = _typed_specials(tokenizer, ids, names, offsets, segments, texts)
+    spans = [words_of(text, [own[1:] for own in whole if own[0] == k]) for k, text in enumerate(texts)]
     tokens, members = [], {}
     for place, (name, (start, end), segment) in enumerate(zip(names, offsets, segments, strict=True)):
         if segment is None:
@@ -152,8 +159,12 @@ def encode(tokenizer: Any, prompt: Prompt) -> Encoding:
     return Encoding(prompt, tuple(ids), types, tuple(tokens), tuple(words))
 
 
-def words_of(text: str) -> list[tuple[int, int]]:
+def words_of(text: str, whole: Sequence[tuple[int, int]] = ()) -> list[tuple[int, int]]:
     """Where the words are: runs of letters, digits, marks and inner apostrophes, and runs of anything else.
+
+    Args:
+        text: The text.
+        whole: Stretches that are words by themselves, such as a [MASK] that was typed.
 
     >>> [("It isn't, no.")[a:b] for a, b in words_of("It isn't, no.")]
     ['It', "isn't", ',', 'no', '.']
@@ -161,7 +172,8 @@ def words_of(text: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     kind_before = " "
     for place, letter in enumerate(text):
-        kind = _kind(text, place, letter)
+        own = next(((low, high) for low, high in whole if low <= place < high), None)
+        kind = _kind(text, place, letter) if own is None else str(own)
         if kind != " ":
             if kind == kind_before:
                 spans[-1] = (spans[-1][0], place + 1)
@@ -169,6 +181,81 @@ def words_of(text: str) -> list[tuple[int, int]]:
                 spans.append((place, place + 1))
         kind_before = kind
     return spans
+
+
+def sentences(encoding: Encoding, delimiter: str | None = None) -> list[Word]:
+    """The sentences of a text, and of a second one: stretches up to and including what ends them; a continuation is one.
+
+    Args:
+        encoding: The text with its tokens. A token belongs to the sentence in which it starts; special tokens to none.
+        delimiter: Where sentences end; left out, at . ! ? … before white space and at line ends.
+    """
+    pattern, prompt = re.escape(delimiter) if delimiter else SENTENCE_END, encoding.prompt
+    found = []
+    for segment, text in enumerate((prompt.text, prompt.second or "")):
+        ends = [match.end() for match in re.finditer(pattern, text)]
+        members: dict[int, list[int]] = {}
+        for place, token in enumerate(encoding.tokens):
+            if token.segment == segment:
+                members.setdefault(sum(end <= token.start for end in ends), []).append(place)
+        edges = [0, *ends, len(text)]
+        found += [
+            Word(text[edges[k] : edges[k + 1]].strip(), edges[k], edges[k + 1], segment, tuple(places))
+            for k, places in sorted(members.items())
+        ]
+    goes_on = [k for k, token in enumerate(encoding.tokens) if token.segment == CONTINUATION]
+    if goes_on:
+        said = " ".join(encoding.tokens[k].text for k in goes_on)
+        found.append(Word(said, 0, 0, CONTINUATION, tuple(goes_on)))
+    return found
+
+
+def repeats(texts: Sequence[str]) -> list[int]:
+    """The number of each text among those like it, from 1; 0 for a text that stands alone.
+
+    >>> repeats(["as", "good", "as"])
+    [1, 0, 2]
+    """
+    total, seen = Counter(texts), Counter[str]()
+    seen_so_far = []
+    for text in texts:
+        seen[text] += 1
+        seen_so_far.append(seen[text] if total[text] > 1 else 0)
+    return seen_so_far
+
+
+def named(text: str, number: int) -> str:
+    """A word with its number among those alike, where it has one.
+
+    >>> named("as", 2), named("good", 0)
+    ('as (2)', 'good')
+    """
+    return f"{text} ({number})" if number else text
+
+
+def subscripted(texts: Sequence[str]) -> list[str]:
+    """The texts as a figure names its places: with a small number where another one is like it.
+
+    >>> subscripted(["as", "good", "as"])
+    ['as₁', 'good', 'as₂']
+    """
+    small = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+    return [
+        text + (str(k).translate(small) if k else "") for text, k in zip(texts, repeats(texts), strict=True)
+    ]
+
+
+def _typed_specials(
+    tokenizer: Any, ids: Any, names: Any, offsets: Any, segments: Any, texts: Sequence[str]
+) -> list[tuple[int, int, int]]:
+    """Special tokens that stand in the text itself: segment, start, end."""
+    known, found = set(tokenizer.all_special_ids), []
+    for number, name, (start, end), segment in zip(ids, names, offsets, segments, strict=True):
+        piece = "" if segment is None else texts[int(segment)][start:end]
+        if number in known and piece.strip() == name:
+            low = start + piece.index(name)
+            found.append((segment, low, low + len(name)))
+    return found
 
 
 def _kind(text: str, place: int, letter: str) -> str:

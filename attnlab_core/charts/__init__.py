@@ -8,7 +8,7 @@ colour-blind readers. Words are kept apart by their position, never by their tex
 
 from __future__ import annotations
 
-from attnlab_core.charts._colours import duration, look, palette, percent
+from attnlab_core.charts._colours import duration, look, number, palette, percent
 from attnlab_core.charts._figures import (
     Figure,
     agreement_table,
@@ -30,6 +30,14 @@ from attnlab_core.charts._files import (
 from attnlab_core.charts._frames import rank_agreement, score_frame, shares, strongest
 from attnlab_core.charts._gauge import plausibility_gauge
 from attnlab_core.charts._graph import graph_chart
+from attnlab_core.charts._pairs import (
+    pair_bars,
+    pair_chart,
+    pair_legend,
+    pair_probability_chart,
+    pair_strips,
+    points,
+)
 from attnlab_core.charts._reports import interval_chart, report_charts
 from attnlab_core.charts._tokens import expectation_table, source_chart, surprise_chart, surprise_strip
 
@@ -44,10 +52,17 @@ __all__ = [
     "interval_chart",
     "legend",
     "look",
+    "number",
+    "pair_bars",
+    "pair_chart",
+    "pair_legend",
+    "pair_probability_chart",
+    "pair_strips",
     "palette",
     "percent",
     "plausibility_gauge",
     "png",
+    "points",
     "probability_bars",
     "probability_chart",
     "rank_agreement",

@@ -23,7 +23,7 @@ from attnlab_core.charts._colours import (
     palette,
     percent,
 )  # fmt: skip
-from attnlab_core.charts._frames import shares
+from attnlab_core.charts._frames import numbered, shares
 from attnlab_core.charts._style import style
 
 LONG = 60
@@ -53,7 +53,7 @@ def word_strips(
         dark: Draw for a dark page.
     """
     notes, colours, rows = notes or {}, palette(dark), []
-    for method, row in shares(frame).groupby("method", sort=False) if len(frame) else ():
+    for method, row in numbered(shares(frame)).groupby("method", sort=False) if len(frame) else ():
         words = "".join(_word(item, marked or {}, colours) for item in row.itertuples())
         note = f"<p>{html.escape(notes[str(method)])}</p>" if notes.get(str(method)) else ""
         label = html.escape(str(row["label"].iloc[0]))
@@ -95,9 +95,9 @@ def score_table(
         dark: Draw for a dark page.
     """
     colours, table = palette(dark), shares(frame)
-    words = table.drop_duplicates("position").sort_values("position")
+    words = numbered(table.drop_duplicates("position").sort_values("position"))
     head = "<th scope='col'>time</th>" if seconds else ""
-    head += "".join(f"<th scope='col'><bdi>{html.escape(str(text))}</bdi></th>" for text in words["text"])
+    head += "".join(f"<th scope='col'>{_bdi(item)}</th>" for item in words.itertuples())
     body = []
     for method, row in table.groupby("method", sort=False):
         scores, ordered = row["score"].tolist(), row.sort_values("position")
@@ -173,13 +173,13 @@ def verdict(
         points = 100 * (after[best] - before.get(best, 0.0))
         old = f"it was {percent(before[best])}" if best in before else "it was not among the likeliest"
         line = (
-            f"{points:+.1f} points: {old}"
+            f"{number(points, True, 1)} points: {old}"
             if best == was
-            else f"was “{was}” ({percent(before[was])}); {points:+.1f} points"
+            else f"was “{was}” ({percent(before[was])}); {number(points, True, 1)} points"
         )
     return Figure(
         f"{style(colours)}<div class='al-verdict' role='status'><div><bdi>{html.escape(best) or '(empty)'}</bdi> "
-        f"<span>{percent(now[best])}</span></div><p>{html.escape(line.replace('-', '−'))}</p></div>"
+        f"<span>{percent(now[best])}</span></div><p>{html.escape(line)}</p></div>"
     )
 
 
@@ -202,8 +202,14 @@ def _word(item: Any, marked: Mapping[int, str], c: Palette) -> str:
     kind = "al-w al-special" if item.special else "al-w"
     return (
         f"<span class='{kind}' role='listitem' style='{paint(item.share, signed, c)}' title='{text}: {item.score:.4g}'"
-        f" {_mark(mark)}>{_badge(mark)}<bdi>{text}</bdi><small dir='ltr'>{share}</small></span>"
+        f" {_mark(mark)}>{_badge(mark)}{_bdi(item)}<small dir='ltr'>{share}</small></span>"
     )
+
+
+def _bdi(item: Any) -> str:
+    """A word, with its number below where another one is like it."""
+    number = f"<sub>{item.number}</sub>" if item.number else ""
+    return f"<bdi>{html.escape(str(item.text))}{number}</bdi>"
 
 
 def _way(texts: Iterable[str]) -> str:

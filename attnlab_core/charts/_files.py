@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from attnlab_core.charts._colours import FONT, Palette, css, ink, likeliest, mix, number, palette
-from attnlab_core.charts._frames import shares
+from attnlab_core.charts._frames import numbered, shares
+from attnlab_core.prompt import named, subscripted
 
 if TYPE_CHECKING:
     import altair as alt
@@ -26,7 +27,8 @@ def score_chart(frame: pd.DataFrame, *, target: str = "", dark: bool = False, ti
         dark: Draw for a dark page.
         title: A line above the chart.
     """
-    alt, c, table = _altair(), palette(dark), shares(frame)
+    alt, c, table = _altair(), palette(dark), numbered(shares(frame))
+    table = table.assign(text=[named(str(t), n) for t, n in zip(table["text"], table["number"], strict=True)])
     paints = [mix(s, bool(g), c) for s, g in zip(table["share"], table["signed"], strict=True)]
     table = table.assign(
         paint=[css(p) for p in paints], ink=[css(ink(p)) for p in paints],
@@ -115,7 +117,7 @@ def attention_chart(
         dark: Draw for a dark page.
         title: A line above the chart.
     """
-    alt, c = _altair(), palette(dark)
+    alt, c, texts = _altair(), palette(dark), subscripted(texts)
     table = pd.DataFrame(
         {"q": frame["query"], "k": frame["key"], "w": frame["weight"].astype("float64").round(4)}
     )

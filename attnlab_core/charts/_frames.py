@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from attnlab_core.prompt import repeats
+
 if TYPE_CHECKING:
     from attnlab_core.methods import Attribution
 
@@ -14,18 +16,22 @@ if TYPE_CHECKING:
 def score_frame(
     attributions: Iterable[Attribution], by: str = "word", specials: bool = True, first: bool = True
 ) -> pd.DataFrame:
-    """The score frame of some attributions, by `word` or by `token`.
+    """The score frame of some attributions, by `word`, `token` or `sentence`.
 
     Args:
         attributions: Explanations of one run.
-        by: `word` adds the scores of a word's tokens up, `token` leaves them.
+        by: `word` and `sentence` add the scores of their tokens up, `token` leaves them.
         specials: Whether [CLS] and its like are kept.
-        first: Whether the first token is kept, where attention that has nothing to do tends to rest.
+        first: Whether the first token is kept, where attention that has nothing to do tends to rest; of a sentence, its score alone
+            is left out.
     """
     frames = []
     for found in attributions:
         frame = found.to_frame(by=by, specials=specials)
-        frame = frame if first else frame[frame["position"] > 0]
+        if not first and by == "sentence":
+            frame = frame.assign(score=[score for _, score in found.by_sentence(first)])
+        elif not first:
+            frame = frame[frame["position"] > 0]
         frames.append(frame.assign(method=found.method, label=found.label, signed=found.signed))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -37,6 +43,14 @@ def shares(frame: pd.DataFrame) -> pd.DataFrame:
         top[method] = max(top.get(method, 0.0), abs(score))
     pairs = zip(frame["method"], frame["score"], strict=True)
     return frame.assign(share=[score / (top[method] or 1.0) for method, score in pairs])
+
+
+def numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with a column `number`: which one a word is of those like it in its method; 0 where it stands alone."""
+    numbers = pd.Series(0, index=frame.index)
+    for _, row in frame.groupby("method", sort=False) if len(frame) else ():
+        numbers.loc[row.index] = repeats([str(text) for text in row["text"]])
+    return frame.assign(number=numbers)
 
 
 def rank_agreement(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from attnlab_core.charts._colours import css, palette
 from attnlab_core.charts._files import _altair, _dress
+from attnlab_core.prompt import subscripted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ def graph_chart(
             "width": 0.6 + 4.4 * share, "shade": 0.12 + 0.78 * share,
         }
     )  # fmt: skip
+    keys, queries = subscripted(keys), subscripted(queries)
     nodes = [(0, k, text, "right") for k, text in enumerate(keys)]
     nodes += [(level, k, text, "left") for level in range(1, layers + 1) for k, text in enumerate(queries)]
     dots = pd.DataFrame(nodes, columns=["x", "y", "text", "side"])

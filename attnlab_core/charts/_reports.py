@@ -70,10 +70,14 @@ def interval_chart(
     )  # fmt: skip
     pen = {} if len(names) > 1 else {"color": colours["amount"]}
     axis = alt.Axis(format="%" if percent else "", tickCount=6, **_grid(colours))
-    rules = base.mark_rule(aria=False, strokeWidth=2, **pen).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
+    rules = base.mark_rule(aria=False, strokeWidth=2, **pen).encode(
+        x=alt.X("low:Q", title=title, axis=axis), x2="high:Q"
+    )
     layers = [rules, base.mark_circle(size=70, opacity=1, **pen).encode(x=alt.X("value:Q", title=title))]
     if level is not None:
-        mark = alt.Chart(pd.DataFrame({"at": [level]})).mark_rule(aria=False, color=colours["muted"], strokeDash=[4, 4])
+        mark = alt.Chart(pd.DataFrame({"at": [level]})).mark_rule(
+            aria=False, color=colours["muted"], strokeDash=[4, 4]
+        )
         layers.insert(0, mark.encode(x="at:Q"))
     return _dress(
         alt.layer(*layers).properties(width=width, height=alt.Step(14 if len(names) > 1 else 24)),
@@ -165,7 +169,9 @@ def _correlate(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
             tooltip=["method", "layer", *(alt.Tooltip(f"{n}:Q", format=".3f") for n in ("mean", "low", "high"))],
         )  # fmt: skip
         y = alt.Y("mean:Q", title="Spearman's correlation", axis=alt.Axis(**_grid(colours)))
-        bars = base.mark_rule(aria=False, strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low:Q", title=""), y2="high:Q")
+        bars = base.mark_rule(aria=False, strokeWidth=1.5, opacity=0.6).encode(
+            y=alt.Y("low:Q", title=""), y2="high:Q"
+        )
         chart = base.mark_line(strokeWidth=2.5, point=True).encode(y=y) + bars
         caption = f"Rank correlation with {name}, layer by layer; mean over rows with 95 % intervals."
         found.append(

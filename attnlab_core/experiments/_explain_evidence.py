@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attnlab_core.experiments._explain import INTERVALS, figure, interquartile_mean, kept, left_out
 from attnlab_core.experiments._groups import apart, corrected, group
-from attnlab_core.methods.atman import SENTENCE_END
+from attnlab_core.prompt import SENTENCE_END
 
 if TYPE_CHECKING:
     from attnlab_core.experiments._base import Table

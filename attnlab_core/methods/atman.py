@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from attnlab_core.knobs import Range, labelled
 from attnlab_core.lab import Run
 from attnlab_core.methods._found import Found
 from attnlab_core.methods._inputs import measured
+from attnlab_core.prompt import CONTINUATION, sentences
 from attnlab_core.targets import Goal
 
 Variant = Literal["visible_min", "log", "official"]
@@ -22,7 +22,6 @@ FORMS: dict[str, dict[str, Any]] = {
     "log": {"on": "weights"},
     "official": {"on": "scores", "minimum": "all"},
 }
-SENTENCE_END = r"(?<=[.!?…])\s+|\n+"
 
 
 @labelled("AtMan")
@@ -97,21 +96,8 @@ def _chunks(run: Run, unit: str, delimiter: str | None) -> list[tuple[int, ...]]
     if unit == "word":
         inside = [word.positions for word in run.encoding.words]
     elif unit == "sentence":
-        inside = _sentences(run, delimiter)
+        inside = [one.positions for one in sentences(run.encoding, delimiter) if one.segment != CONTINUATION]
     else:
         inside = []
     taken = {place for chunk in inside for place in chunk}
     return sorted([*inside, *((k,) for k in range(len(run.tokens)) if k not in taken)])
-
-
-def _sentences(run: Run, delimiter: str | None) -> list[tuple[int, ...]]:
-    """The tokens that start in each stretch of text up to and including a delimiter."""
-    pattern = re.escape(delimiter) if delimiter else SENTENCE_END
-    found: dict[tuple[int, int], list[int]] = {}
-    prompt = run.encoding.prompt
-    for segment, text in enumerate((prompt.text, prompt.second or "")):
-        ends = [match.end() for match in re.finditer(pattern, text)]
-        for place, token in enumerate(run.tokens):
-            if token.segment == segment:
-                found.setdefault((segment, sum(end <= token.start for end in ends)), []).append(place)
-    return [tuple(places) for _, places in sorted(found.items())]

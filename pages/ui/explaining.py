@@ -117,4 +117,8 @@ def agreement(frame: pd.DataFrame, run: Run, found: Sequence[Attribution], dark:
         "Spearman’s rank correlation over the words above: +1 is the same order, 0 no relation, −1 the opposite order. "
         "Methods that take no side rank by amount, signed ones from the strongest word against to the strongest for."
     )
+    if len(set(frame["position"])) < 3:
+        widgets.small(
+            "Of two there are only two orders, so a correlation is +1 or −1 whatever the methods find."
+        )
     st.html(charts.agreement_table(matrix, dark=dark))

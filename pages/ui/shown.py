@@ -103,7 +103,7 @@ def numbers(name: str, frame: pd.DataFrame) -> None:
 
 
 def holds(**parameters: Any) -> None:
-    """Note what the link has to say beyond bound widgets: model, text, second, edits, knobs, runs."""
+    """Note what the link has to say beyond bound widgets: model, text, second, edits, knobs, runs, options."""
     board().held.update(parameters)
 
 
@@ -157,7 +157,7 @@ def now(of: Board | None = None) -> session.State:
     runs = tuple(str(number) for number in here.held.get("runs", ()))
     return session.State(
         here.page, **plain, methods=chosen, edits=tuple(here.held.get("edits", ())), knobs=here.held.get("knobs", {}),
-        options=said | ({"runs": runs} if runs else {}),
+        options=said | here.held.get("options", {}) | ({"runs": runs} if runs else {}),
     )  # fmt: skip
 
 
