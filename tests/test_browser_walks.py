@@ -13,7 +13,8 @@ address, browser, visitor = test_browser.address, test_browser.browser, test_bro
 
 
 @pytest.mark.parametrize(
-    "name", ["start", "compare", "manipulate", "heads", "graph", "next_tokens", *STUDIES, "experiments", "models"]
+    "name",
+    ["start", "compare", "manipulate", "heads", "graph", "next_tokens", *STUDIES, "experiments", "models"],
 )
 def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
     with serving() as (fresh, _):

@@ -91,7 +91,18 @@ def words(at: AppTest) -> list[str]:
 
 
 PAGES = (
-    *("start", "compare", "side_by_side", "manipulate", "heads", "graph", "next_tokens", "negation", "gender_bias", "multi_hop"),
+    *(
+        "start",
+        "compare",
+        "side_by_side",
+        "manipulate",
+        "heads",
+        "graph",
+        "next_tokens",
+        "negation",
+        "gender_bias",
+        "multi_hop",
+    ),
     *("encoder_and_decoder", "fine_tuning", "experiments", "models"),
 )
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pages.ui import naming, settings
 from pages.ui.shelf import Shelf
 from pages.ui.tasks import Awaited, Task
+from pages.ui.tidying import Tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -103,7 +104,7 @@ class Backend:
         self._memo = Memo(bounds.results_bytes)
         self._shelf = Shelf(self._load, bounds.models, bounds.models_bytes, DEFAULT, self._memo.drop)
         self._workers = ThreadPoolExecutor(2, "attnlab-work")
-        self._delay = delay
+        self._delay, self._tidy = delay, Tidy()
         self.progress: dict[str, float] = {}
 
     def lab(self, name: str = DEFAULT) -> Future[Lab]:
@@ -153,6 +154,7 @@ class Backend:
             return known
         with self._shelf.using(question.model) as lab:
             run = lab.run(question.prompt, question.edits)
+            self._workers.submit(self._tidy)
             return self._memo.put(key, run, 5 * run.pattern.weights.numel() + 4 * run.logits.numel() + 4096)
 
     def attribution(self, question: Question, method: str, params: Mapping[str, Any]) -> Attribution:

@@ -1,0 +1,78 @@
+"""Whatever is typed on a page or stands in its address: no exception is shown, and what was typed stays."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import strategies as draw
+
+from tests.fuzz import JSON, TEXTS, edits, hold
+from tests.test_pages import backend, labs, settle, visit
+
+__all__ = ["backend", "labs"]
+pytestmark = pytest.mark.pages
+
+SEEN = ["start", "compare", "manipulate", "heads", "graph"]
+LOOKS = [3, pytest.param(40, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("count", LOOKS)
+@pytest.mark.parametrize("page", SEEN)
+def test_any_text_typed_on_a_page_stays_and_shows_no_exception(page, count, backend):
+    at = visit(page, backend)
+
+    def check(text: str) -> None:
+        text = text.encode("utf-8", "ignore").decode().replace("\r", "")[:20_000]  # what a browser can send
+        box = (at.text_input if page == "start" else at.text_area)(key="text")
+        settle(box.set_value(text).run())
+        assert not at.exception
+        assert (at.text_input if page == "start" else at.text_area)(key="text").value == text
+
+    hold(check, count, TEXTS)
+
+
+@pytest.mark.parametrize("count", LOOKS)
+@pytest.mark.parametrize("page", [*SEEN, "experiments", "models"])
+def test_any_address_opens_a_page(page, count, backend):
+    """Parameters that are damaged, huge or of another page: no exception, and the text of the address is in the box."""
+    from pages.ui import links
+
+    keys = draw.sampled_from(
+        [
+            "e",
+            "k",
+            "w",
+            "x",
+            "layer",
+            "head",
+            "m",
+            "by",
+            "target",
+            "rather",
+            "edges",
+            "view",
+            "tour",
+            "session",
+            "second",
+            "runs",
+        ]
+    )
+    packed = (JSON | edits() | draw.lists(edits(), max_size=3)).map(
+        lambda said: links.pack(json.loads(json.dumps(said).replace("\\ud", "x")))
+    )
+    values = draw.one_of(
+        packed,
+        draw.text(max_size=40),
+        draw.sampled_from(["-1", "99999999999999999999", "nan", "1", "true", "nothing"]),
+    )
+
+    def check(said: dict[str, str]) -> None:
+        clean = {key: value.encode("utf-8", "ignore").decode() for key, value in said.items()}
+        at = visit(page, backend, text="Nothing to dislike.", **clean)
+        if page not in ("experiments", "models"):
+            assert (at.text_input if page == "start" else at.text_area)(
+                key="text"
+            ).value == "Nothing to dislike."
+
+    hold(check, count, draw.dictionaries(keys, values, max_size=6))

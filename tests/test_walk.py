@@ -1,0 +1,176 @@
+"""Every page in a browser whose network is cut: wide and narrow, light and dark, as it opens and with something set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from app import PAGES
+from benchmarks.serving import serving
+from pages.ui import links
+from tests import walk
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def address():
+    with serving() as (found, _):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=walk.ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def enter(browser):
+    """Opens a page as a new visitor from whom every other host is cut off."""
+    entered = []
+
+    def open_(url: str, **settings):
+        entered.append(walk.enter(browser, url, **settings))
+        return entered[-1]
+
+    yield open_
+    for visit in entered:
+        visit.page.context.close()
+
+
+def link(address: str, name: str, query: str = "") -> str:
+    return address + ("" if name == "start" else name) + (f"?{query}" if query else "")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", [entry.name for entry in PAGES])
+def test_nothing_is_wrong_with_a_page(name, theme, address, enter, tmp_path):
+    """No error in the console, no request to elsewhere, no barrier, no traceback, nothing that scrolls sideways."""
+    kept, wrong = Path(os.environ.get("ATTNLAB_SCREENS") or tmp_path), {}
+    for state, query in (("first", ""), ("worked", walk.WORKED.get(name, ""))):
+        if state == "worked" and not query:
+            continue
+        visit = enter(link(address, name, query), color_scheme=theme)
+        for size in walk.SIZES:
+            visit.resize(size)
+            visit.wait()
+            visit.keep(kept / f"{name}-{state}-{theme}-{size}.png")
+            wrong |= {f"{state} {size}: {one}": None for one in visit.wrong()}
+        visit.page.context.close()
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+PLACE = """() => {
+  let one = document.activeElement;
+  while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+  const label = one?.getAttribute('aria-label') || one?.labels?.[0]?.innerText || one?.innerText || '';
+  return `${one?.tagName.toLowerCase()} ${one?.dataset?.canvas ?? ''} ${label}`.replace(/\\s+/g, ' ').slice(0, 90);
+}"""
+
+
+def reach(page, begins: str) -> None:
+    """Get somewhere with the Tab key alone."""
+    page.locator("h1").wait_for()
+    passed = []
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        passed.append(page.evaluate(PLACE))
+        if passed[-1].startswith(begins):
+            return
+    raise AssertionError(f"{begins!r} is not among {passed}")
+
+
+def test_the_painter_is_worked_by_keys_alone(address, enter):
+    visit = enter(link(address, "manipulate", "layer=5"))
+    visit.wait()
+    reach(visit.page, "canvas Attention of layer 5")
+    for key in ("ArrowRight", "+", "+"):
+        visit.page.keyboard.press(key)
+    visit.page.get_by_text("Painted: layer 5, head 0, 1 cell").wait_for()
+
+
+def test_a_head_is_chosen_by_keys_alone(address, enter):
+    visit = enter(link(address, "heads", "layer=2&head=1"))
+    visit.wait()
+    reach(visit.page, "canvas glance All heads; chosen: Layer 2, head 1")
+    visit.page.keyboard.press("ArrowDown")
+    visit.page.keyboard.press("ArrowRight")
+    visit.page.get_by_role("heading", name="Layer 3, head 2").wait_for()
+    visit.page.wait_for_url("**layer=3**head=2**")
+
+
+def test_the_sources_of_a_token_are_chosen_by_keys_alone(address, enter):
+    visit = enter(link(address, "graph"))
+    visit.wait()
+    show_all = visit.page.get_by_role("button", name="Show all")
+    assert show_all.is_disabled()
+    reach(visit.page, "canvas graph")
+    for key in ("ArrowLeft", "ArrowLeft", "Enter"):
+        visit.page.keyboard.press(key)
+    assert show_all.is_enabled()
+    visit.page.keyboard.press("Escape")
+    assert show_all.is_disabled()
+
+
+def test_a_story_is_told_of_another_model_by_keys_alone(address, enter):
+    visit = enter(link(address, "negation"))
+    visit.wait()
+    reach(visit.page, "input Model")
+    visit.page.keyboard.press("ArrowDown")
+    visit.page.get_by_role("option").first.wait_for()
+    visit.page.keyboard.press("Escape")
+    reach(visit.page, "button sensors Compute again, live")
+
+
+def test_the_tour_is_skipped_by_keys_alone(address, enter):
+    visit = enter(link(address, "start"))
+    visit.wait()
+    visit.page.get_by_text("New here?").wait_for()
+    reach(visit.page, "button Skip")
+    visit.page.keyboard.press("Enter")
+    visit.page.get_by_text("New here?").wait_for(state="hidden")
+    assert "tour=off" in visit.page.url
+
+
+MARKUP = "<img src=x onerror=window.pwned=1> **bold** $math$ :material/home: :red[red] [link](http://evil.invalid) <b>fat</b>"
+RENDERED = """() => {
+  const roots = [document], found = [];
+  for (const root of roots) for (const one of root.querySelectorAll('*')) {
+    if (one.shadowRoot) roots.push(one.shadowRoot);
+    const own = one.textContent.trim();
+    if (one.matches('img[src="x"], a[href^="http://evil.invalid"], .katex')) found.push(one.outerHTML);
+    if (one.matches('strong, em, b') && ['bold', 'fat'].includes(own)) found.push(one.outerHTML);
+    if (one.matches('[data-testid=stIconMaterial]') && own === 'home') found.push(one.outerHTML);
+    if (one.matches('span[style*=color]') && own === 'red') found.push(one.outerHTML);
+  }
+  return [...found, ...(window.pwned ? ['a script was run'] : [])];
+}"""
+
+
+@pytest.mark.parametrize("said", ["texts", "model"])
+@pytest.mark.parametrize("name", [entry.name for entry in PAGES])
+def test_what_a_visitor_says_is_never_markup(name, said, address, enter):
+    """Texts, names of edits, of targets and of models, given by the address."""
+    edit = {"edit": {"op": "scale", "factor": 2.0, "where": {"layers": [0]}}, "name": MARKUP[:80]}
+    named = {"model": MARKUP, "of": MARKUP, "text": "A film."}
+    texts = {
+        "text": MARKUP,
+        "second": MARKUP,
+        "target": MARKUP,
+        "rather": MARKUP,
+        "w": MARKUP,
+        "e": links.pack([edit]),
+    }
+    visit = enter(link(address, name, urlencode(texts if said == "texts" else named)))
+    visit.wait()
+    assert visit.page.evaluate(RENDERED) == []
+    assert visit.page.locator("[data-testid=stException]").count() == 0
+    assert not visit.outside
