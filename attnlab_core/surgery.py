@@ -28,6 +28,7 @@ from attnlab_core.edits import Call, Edit, first_query
 from attnlab_core.errors import EditTouchedNothing, ModelRefused
 
 _SOFTMAX = frozenset({torch.softmax, functional.softmax, Tensor.softmax, torch.special.softmax})
+_WATCHED = _SOFTMAX | LINEAR | {functional.embedding}
 
 
 class Surgery(TorchFunctionMode):
@@ -81,6 +82,8 @@ class Surgery(TorchFunctionMode):
         self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Called by torch for every torch function inside the block."""
+        if func not in _WATCHED:  # nearly all: nothing else may stand in their way
+            return func(*args, **kwargs) if kwargs else func(*args)
         kwargs = kwargs or {}
         if func in _SOFTMAX and _is_attention(args, kwargs):
             return self._attend(func, args, kwargs)

@@ -143,7 +143,7 @@ def test_a_method_that_will_not_do_says_why_beforehand() -> None:
 def test_long_work_without_passes_is_cut_short_and_foretold() -> None:
     lab = tiny_lab(max_position_embeddings=256, num_hidden_layers=4)
     lab.tokenizer.model_max_length = 256
-    run = lab.run("a film " * 90)
+    run = lab.run("a film " * 120)
     attribute(lab.run("a film"), "attention_flow")  # imports
     began = time.perf_counter()
     said = counted(run, "attention_flow")
