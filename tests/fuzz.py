@@ -13,7 +13,7 @@ from hypothesis import strategies as draw
 from tests.test_pages import NASTY
 
 FEW = 40
-MANY = [FEW, pytest.param(700, marks=pytest.mark.slow)]
+MANY = [FEW, pytest.param(560, marks=pytest.mark.slow)]
 """How many inputs each promise is held to; the slow run holds over 5,000 in all."""
 ODD = (
     *(

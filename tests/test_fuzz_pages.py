@@ -14,7 +14,7 @@ __all__ = ["backend", "labs"]
 pytestmark = pytest.mark.pages
 
 SEEN = ["start", "compare", "manipulate", "heads", "graph"]
-LOOKS = [3, pytest.param(40, marks=pytest.mark.slow)]
+LOOKS = [3, pytest.param(25, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", LOOKS)
