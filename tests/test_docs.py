@@ -243,9 +243,11 @@ def test_the_method_of_contributing_keeps_the_contract(written, lab):
 def test_the_edit_of_contributing_keeps_the_contract(written, lab, monkeypatch):
     import attnlab_core as al
     from attnlab_core.catalog import catalog
+    from tests import examples
     from tests import test_edits as contract
 
-    monkeypatch.setattr(contract, "EDITS", catalog("attnlab_core.edits"))  # that module was read before
+    for module in (contract, examples):  # they were read before
+        monkeypatch.setattr(module, "EDITS", catalog("attnlab_core.edits"))
     edit = al.edit_from_json({"op": "cap", "most": 0.2, "where": {"layers": [0]}})
     for mask in ("full", "causal", "padded"):
         contract.test_rows_sum_to_one_and_masked_cells_stay_at_zero(edit, mask)

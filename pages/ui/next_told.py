@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from attnlab_core import charts
 from pages.ui import state, waiting, widgets
@@ -44,7 +46,8 @@ def arrive() -> None:
         state.put("_next", True)
         if "model" not in st.query_params and (state.get("model") or DEFAULT) == DEFAULT:
             state.put("model", "gpt2-mini")
-            st.query_params["model"] = "gpt2-mini"  # what is put in a box by hand is not in the address
+            with suppress(StreamlitAPIException):  # a box of the page before may still hold it
+                st.query_params["model"] = "gpt2-mini"  # what is put in a box by hand is not in the address
 
 
 def instead(lab: Lab) -> None:
