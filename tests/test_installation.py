@@ -170,10 +170,10 @@ import sys
 from attnlab_core import serving
 sys.path.insert(0, str(serving.home()))
 from streamlit.testing.v1 import AppTest
-at = AppTest.from_file(str(serving.home() / "app.py"), default_timeout=120).run()
+script = str(serving.home() / "app.py")
 import app
 for entry in app.PAGES:
-    at.switch_page(f"pages/{entry.name}.py").run()
+    at = AppTest.from_file(script, default_timeout=120).switch_page(f"pages/{entry.name}.py").run()
     assert not at.exception, at.exception
     print(entry.name, "→", at.title[0].value)
 """
