@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from attnlab_core._late import transformers
 from attnlab_core.errors import ModelRefused, TaskNeeded
 
 TASKS = {
@@ -30,13 +31,12 @@ def declared(config: Mapping[str, Any]) -> str | None:
 
 def head(config: dict[str, Any], task: str | None, name: str) -> type:
     """The transformers class to load: the task's, when this kind of model has one."""
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
+    auto = transformers()
+    known = auto.models.auto.configuration_auto.CONFIG_MAPPING
     kind, architecture = config["model_type"], str((config.get("architectures") or [""])[0])
-    if kind not in CONFIG_MAPPING:
+    if kind not in known:
         code = "brings code of its own, and no code from a checkpoint is run here"
-        unknown = f"is unknown to transformers {transformers.__version__}"
+        unknown = f"is unknown to transformers {auto.__version__}"
         why = code if config.get("auto_map") else unknown
         raise ModelRefused(
             f"The model type {kind!r} of {name!r} {why}. Choose a model that transformers knows."
@@ -59,16 +59,14 @@ def head(config: dict[str, Any], task: str | None, name: str) -> type:
         )
         hint = f"Tasks of its kind: {', '.join(fits)}" if fits else f"Tasks read here: {', '.join(TASKS)}"
         raise ModelRefused(f"{name!r} {asked}. {hint}; choose a checkpoint made for one of them.")
-    return getattr(transformers, TASKS[wanted])
+    return getattr(auto, TASKS[wanted])
 
 
 def fitting(config: Mapping[str, Any]) -> list[str]:
     """The tasks that a kind of model has a head for."""
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    kind = CONFIG_MAPPING[config["model_type"]]
-    fits = [t for t, auto in TASKS.items() if kind in getattr(transformers, auto)._model_mapping]
+    auto = transformers()
+    kind = auto.models.auto.configuration_auto.CONFIG_MAPPING[config["model_type"]]
+    fits = [t for t, name in TASKS.items() if kind in getattr(auto, name)._model_mapping]
     both_ways = "masked" in fits and not config.get("is_decoder") and not config.get("is_encoder_decoder")
     if both_ways and "causal" in fits:
         fits.remove("causal")  # an encoder sees the words to come

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from attnlab_core._late import transformers
 from attnlab_core.errors import ModelRefused
 from attnlab_core.hub import refuse_weights
 from attnlab_core.weights import planned, stored
@@ -88,18 +89,14 @@ def inspect(folder: Path) -> tuple[str, int]:
 
 def _kind(model_type: str) -> type:
     """The transformers class without a head, for a kind that transformers knows."""
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    if (
-        model_type not in CONFIG_MAPPING
-        or CONFIG_MAPPING[model_type] not in transformers.AutoModel._model_mapping
-    ):
+    auto = transformers()
+    known = auto.models.auto.configuration_auto.CONFIG_MAPPING
+    if model_type not in known or known[model_type] not in auto.AutoModel._model_mapping:
         raise ModelRefused(
-            f"The model type {model_type!r} of the upload is unknown to transformers {transformers.__version__}. "
+            f"The model type {model_type!r} of the upload is unknown to transformers {auto.__version__}. "
             "Choose a model that transformers knows."
         )
-    return transformers.AutoModel
+    return auto.AutoModel
 
 
 def _read(file: Path) -> Any:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnlab_core._late import transformers
 from attnlab_core.errors import ModelNotFound, ModelRefused
 from attnlab_core.progress import step
 
@@ -242,7 +243,7 @@ def quiet() -> Iterator[None]:
     def hush(record: logging.LogRecord) -> bool:
         return record.levelno >= logging.ERROR
 
-    import transformers.utils.logging  # noqa: F401  sets up both handlers
+    transformers()  # sets up both handlers
 
     handlers = [h for top in ("transformers", "huggingface_hub") for h in logging.getLogger(top).handlers]
     for handler in handlers:

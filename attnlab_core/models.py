@@ -21,6 +21,7 @@ import yaml
 from attnlab_core import uploads
 from attnlab_core._heads import TASKS, declared, fitting
 from attnlab_core._heads import head as head_of
+from attnlab_core._late import transformers
 from attnlab_core.errors import BadInput, ModelNotFound, ModelRefused, TaskNeeded, UnknownName
 from attnlab_core.hub import WEIGHTS, Offer, fetch, first_line, offer, quiet, refuse_weights
 from attnlab_core.hub import config as config_of
@@ -257,8 +258,8 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
     """Model and tokenizer from a folder. Random weights are refused: a head must have been trained."""
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoTokenizer
-    from transformers.utils import logging as transformers_logging
+
+    transformers_logging = transformers().utils.logging
 
     def bar(factory: Any, args: Any, kwargs: Any) -> Any:
         return transformers_logging.EmptyTqdm(*args, **kwargs)
@@ -266,7 +267,7 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
     plain: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     before = transformers_logging.set_tqdm_hook(bar)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **plain)
+        tokenizer = transformers().AutoTokenizer.from_pretrained(folder, **plain)
         model, info = head.from_pretrained(  # type: ignore[attr-defined]
             folder,
             **plain,

@@ -22,6 +22,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from attnlab_core._columns import MASKED, Columns, exact
+from attnlab_core._late import transformers
 from attnlab_core._narrow import LINEAR, Narrow
 from attnlab_core._operate import Acting, act, hide, one_kind, operate
 from attnlab_core.edits import Call, Edit, first_query
@@ -253,11 +254,10 @@ def calls_of(config: Any) -> tuple[Call, ...]:
 
 def _is_decoder(config: Any) -> bool:
     """Causal by its family: what maps to a causal language model and not to a masked one, or says so itself."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED_LM
-
+    names = transformers().models.auto.modeling_auto
+    causal, masked = names.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, names.MODEL_FOR_MASKED_LM_MAPPING_NAMES
     kind = config.model_type
-    return bool(getattr(config, "is_decoder", False)) or (kind in CAUSAL and kind not in MASKED_LM)
+    return bool(getattr(config, "is_decoder", False)) or (kind in causal and kind not in masked)
 
 
 def _is_attention(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

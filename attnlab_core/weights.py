@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attnlab_core._late import transformers
 from attnlab_core.errors import ModelRefused, UnknownName
 from attnlab_core.hub import WEIGHTS, first_line
 
@@ -101,11 +102,10 @@ def planned(config: Mapping[str, Any], head: type, name: str) -> int:
         ModelRefused: transformers makes no model of it.
     """
     import torch
-    from transformers import AutoConfig
 
     said = {key: value for key, value in config.items() if key not in ("model_type", "auto_map")}
     try:
-        settings = AutoConfig.for_model(str(config["model_type"]), **said)
+        settings = transformers().AutoConfig.for_model(str(config["model_type"]), **said)
         with torch.device("meta"):
             model = head.from_config(settings, attn_implementation="eager")  # type: ignore[attr-defined]
     except Exception as error:  # a configuration goes wrong in many ways inside transformers

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attnlab_core._late import transformers
 from attnlab_core.errors import BadInput, ModelRefused
 from attnlab_core.hub import WEIGHTS, fetch, first_line, quiet, refuse_weights
 
@@ -31,18 +32,18 @@ def encoder(name: str | Path) -> tuple[Lab, str]:
         ModelRefused: There are no safetensors, or a layer of the encoder is not among the weights.
     """
     import torch
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
-    from transformers.utils import logging
 
     from attnlab_core.lab import Lab
 
+    auto = transformers()
+    logging = auto.utils.logging
     folder, revision = _folder(str(name))
     refuse_weights([path.name for path in folder.iterdir()], str(name))
     plain: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     bars = logging.set_tqdm_hook(lambda bar, args, kwargs: logging.EmptyTqdm(*args, **kwargs))
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
-            model, info = AutoModelForMaskedLM.from_pretrained(
+            model, info = auto.AutoModelForMaskedLM.from_pretrained(
                 folder,
                 **plain,
                 use_safetensors=True,
@@ -50,7 +51,7 @@ def encoder(name: str | Path) -> tuple[Lab, str]:
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-            tokenizer = AutoTokenizer.from_pretrained(folder, **plain)
+            tokenizer = auto.AutoTokenizer.from_pretrained(folder, **plain)
     except (OSError, ValueError, KeyError) as error:
         raise ModelRefused(f"{name} cannot be read as an encoder: {first_line(error)}") from error
     finally:
