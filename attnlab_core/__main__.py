@@ -270,7 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     five.add_argument("--corpus", metavar="WORDS", help="what the texts are")
     five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
-    _experimenting.add_parsers(add, _loading.flags)
+    _experimenting.add_parsers(add)
     _results.add_parser(commands)
     commands.metavar = f"{{{','.join(commands.choices)}}}"
     return parser

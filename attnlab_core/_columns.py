@@ -1,6 +1,6 @@
 """The short way for what is done most: one edit on whole columns of attention, worked out for those columns alone.
 
-Scaling a word and AtMan's suppression change a few keys for all heads and queries alike. `surgery.operate` says what an
+Scaling a word and AtMan's suppression change a few keys for all heads and queries alike. `_operate.operate` says what an
 edit does by looking at every cell several times; here only the columns are looked at, and the rest of a row is touched once
 to bring it back to its sum. The tests hold the two ways equal.
 """
@@ -15,6 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from attnlab_core.edits import Edit
+from attnlab_core.edits._rows import level
 
 MASKED = -5e3
 """A score at or below this is masked: models add -1e4, -65504, -1e30 or the least number of their type."""
@@ -129,6 +130,4 @@ def _level(new: Tensor, plain: Tensor, total: Float[Tensor, "batch head query"])
     """Rows brought back to one; a row that was emptied keeps the weights it had."""
     if bool((total > CANCELLED).all()):
         return new / total[..., None]
-    total = new.sum(-1, keepdim=True)
-    scaled = new / total.clamp_min(torch.finfo(total.dtype).tiny) * plain.sum(-1, keepdim=True)
-    return torch.where(total > 0, scaled, plain)
+    return level(new, plain)

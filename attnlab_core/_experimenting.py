@@ -159,8 +159,8 @@ def written(reports: Sequence[Report], file: Path) -> None:
         raise BadInput(f"{file} cannot be written: {error.strerror}.") from error
 
 
-def add_parsers(add: Adder, loads: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Add the commands to the command line; `add(function, show, name=…, about=…)` makes one, `loads` lets it name a model."""
+def add_parsers(add: Adder) -> None:
+    """Add the commands to the command line; `add(function, show, name=…, about=…)` makes one."""
     for name in NAMES:
         made = add(experiment, shown, name=name, about=HELP[name])
         made.set_defaults(experiment=name)
@@ -169,7 +169,7 @@ def add_parsers(add: Adder, loads: Callable[[argparse.ArgumentParser], None]) ->
             help='a data set, such as sst2, or JSON such as {"task": "winobias", "split": "test"}; left out, the one of the '
             "model's name",
         )  # fmt: skip
-        loads(made)
+        _loading.flags(made)
         _common(made)
         _own_flags(made, name)
     made = add(analyse, lambda said: f"{said['file']}: results {', '.join(map(str, said['results']))}")

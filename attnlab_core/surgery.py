@@ -128,31 +128,32 @@ class Surgery(TorchFunctionMode):
         def soft(values: Tensor) -> Tensor:
             return func(values, *args[1:], **kwargs) if args else func(**{**kwargs, "input": values})
 
-        short = self._columns(mine, scores) if edited and self._unmasked is None else None
-        visible = scores > MASKED if self.keep or short is None else scores
-        if short is not None:
+        if self._unmasked is None and edited and (short := self._columns(mine, scores)):
             weights, counts = short.apply(scores, soft, scores.shape[-1] - int(self.sink))
             self._note(mine, counts)
-        elif self._unmasked is None:
-            weights = self._edited(scores, visible, soft(scores), mine, call) if edited else soft(scores)
+            return self._kept(weights, scores > MASKED) if self.keep else weights
+        if self._unmasked is None:
+            visible, plain = scores > MASKED, soft(scores)
         else:
-            visible, plain = self._masked(number, scores)
-            weights = self._edited(scores, visible, plain, mine, call) if edited else plain
-        if self.keep:
-            if torch.is_grad_enabled() and not weights.requires_grad:
-                weights = weights.detach().requires_grad_()
-            self.weights.append(weights)
-            self.visible.append(visible)
+            visible, plain = self._masked(self._unmasked[number], scores)
+        weights = self._edited(scores, visible, plain, mine, call) if edited else plain
+        return self._kept(weights, visible) if self.keep else weights
+
+    def _kept(self, weights: Tensor, visible: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and not weights.requires_grad:
+            weights = weights.detach().requires_grad_()
+        self.weights.append(weights)
+        self.visible.append(visible)
         return weights
 
-    def _masked(self, number: int, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def _masked(self, lifted: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         """What would be visible in a call whose mask was lifted, and its weights with that mask applied here."""
-        if self._unmasked is None or not bool((scores > MASKED).all()):
+        if not bool((scores > MASKED).all()):
             raise ModelRefused(
                 "This model adds its mask where it cannot be lifted, so scores behind the mask are not at hand. "
                 'Use minimum="visible".'
             )
-        visible = self._unmasked[number].to(scores.device).expand_as(scores)
+        visible = lifted.to(scores.device).expand_as(scores)
         return visible, functional.softmax(hide(exact(scores), visible), -1).to(scores.dtype)
 
     def _acting(self, call: Call) -> Acting:
