@@ -251,6 +251,16 @@ def _number(value: float | None, unit: str) -> str:
     return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
+def side_by_side(charts: Sequence[Any]) -> str:
+    """Charts side by side on white, as SVG."""
+    import altair as alt
+
+    from attnlab_core.charts import svg
+
+    made = alt.hconcat(*charts).configure(font="Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif")
+    return svg(made.configure_view(stroke=None).properties(background="white", padding=12))
+
+
 def load() -> float:
     """How busy the machine is: the load average of the last minute; 0 where the system does not say."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks._speed_base import Plan, alone, text_of
+from benchmarks._speed_base import Plan, alone, side_by_side, text_of
 
 TOKENS = (16, 32, 64, 128, 256)
 LAYERS = (2, 4, 8, 16, 24)
@@ -108,7 +108,7 @@ def chart(points: Sequence[dict[str, Any]]) -> str:
     import altair as alt
     import pandas as pd
 
-    from attnlab_core.charts import look, svg
+    from attnlab_core.charts import look
 
     pens, names = look(False), ("reading", *METHODS, "experiment")
     frame = pd.DataFrame(points)
@@ -135,8 +135,7 @@ def chart(points: Sequence[dict[str, Any]]) -> str:
         .properties(width=260, height=250)
         for panel, title in titles.items()
     ]  # fmt: skip
-    made = alt.hconcat(*base).configure(font="Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif")
-    return svg(made.configure_view(stroke=None).properties(background="white", padding=12))
+    return side_by_side(base)
 
 
 def main() -> int:

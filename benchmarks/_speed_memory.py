@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._speed_base import Bar, Plan, Row, text_of
+from benchmarks._speed_base import Bar, Plan, Row, side_by_side, text_of
 from benchmarks.serving import ROOT
 
 WHAT = ("forward", "run", "atman", "integrated_gradients")
@@ -156,7 +156,7 @@ def chart(measured: Sequence[dict[str, Any]]) -> str:
     import altair as alt
     import pandas as pd
 
-    from attnlab_core.charts import look, svg
+    from attnlab_core.charts import look
 
     pens, names = (
         look(False),
@@ -194,8 +194,7 @@ def chart(measured: Sequence[dict[str, Any]]) -> str:
         .properties(width=330, height=240)
         for x, (part, title) in panels.items()
     ]  # fmt: skip
-    made = alt.hconcat(*drawn).configure(font="Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif")
-    return svg(made.configure_view(stroke=None).properties(background="white", padding=12))
+    return side_by_side(drawn)
 
 
 def main() -> None:

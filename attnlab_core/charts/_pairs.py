@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from attnlab_core.charts._boxes import boxes
 from attnlab_core.charts._colours import css, digits, ink, mix, number, paint, palette, percent
 from attnlab_core.charts._figures import Figure, _box, _ramp, _swatch, _way
 from attnlab_core.charts._files import _altair, _dress
@@ -112,8 +113,7 @@ def pair_legend(found: Compared, targets: tuple[str, str], *, dark: bool = False
 
 def pair_chart(found: Compared, *, dark: bool = False, title: str = "") -> Any:
     """The same as `pair_strips`, as a picture."""
-    alt, c = _altair(), palette(dark)
-    cells = []
+    c, cells = palette(dark), []
     for place, row in enumerate(found.frame.to_dict("records")):
         word = named(row["text"], row["number"])
         for column, label in ROWS:
@@ -123,19 +123,9 @@ def pair_chart(found: Compared, *, dark: bool = False, title: str = "") -> Any:
             said = "–" if empty else number(value, signed, digits(found.top))
             cells.append((place, label, word, said, css(colour), css(c.muted if empty else ink(colour))))
     table = pd.DataFrame(cells, columns=["place", "row", "text", "said", "paint", "ink"])
-    width = 9 * max((len(str(text)) for text in table["text"]), default=4) + 14
-    base = alt.Chart(table).encode(
-        x=alt.X("place:O", axis=None),
-        y=alt.Y("row:N", sort=[label for _, label in ROWS], title=None, axis=alt.Axis(domain=False, ticks=False)),
-    )  # fmt: skip
-    inks = alt.Color("ink:N", scale=None)
-    boxes = base.mark_rect(cornerRadius=4).encode(color=alt.Color("paint:N", scale=None))
-    words = base.mark_text(fontSize=13, dy=-6).encode(text="text:N", color=inks)
-    numbers = base.mark_text(fontSize=10, dy=9).encode(text="said:N", color=inks)
-    size = {"width": alt.Step(min(max(width, 44), 140)), "height": alt.Step(40)}
     end = number(found.top, False, digits(found.top))
     told = [f"one scale, to ±{end}" + (", shares of the strongest word of each side" if found.shares else "")]
-    return _dress((boxes + words + numbers).properties(**size), c, title, told)
+    return _dress(boxes(table, "place", "row", 44, 140), c, title, told)
 
 
 def pair_probability_chart(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from attnlab_core.charts._boxes import boxes
 from attnlab_core.charts._colours import css, ink, mix, paint, palette, percent
 from attnlab_core.charts._figures import Figure, _badge, _box, _mark, _table, _way
-from attnlab_core.charts._files import _altair, _dress, attention_chart
+from attnlab_core.charts._files import _dress, attention_chart
 from attnlab_core.charts._style import style
 
 if TYPE_CHECKING:
@@ -95,24 +96,15 @@ def surprise_chart(frame: pd.DataFrame, *, dark: bool = False, title: str = "") 
         dark: Draw for a dark page.
         title: A line above the chart.
     """
-    alt, c = _altair(), palette(dark)
+    c = palette(dark)
     table = frame[frame["text"] != ""].fillna({"bits": 0.0})
     paints = [mix(min(1.0, bits / FULL), False, c) for bits in table["bits"]]
     said = [
         percent(p) if p >= 0 else "–" for p in table["probability"].tolist()
     ]  # not a number: nothing before it
     table = table.assign(paint=[css(p) for p in paints], ink=[css(ink(p)) for p in paints], said=said)
-    width = 9 * max((len(str(text)) for text in table["text"]), default=4) + 14
-    base = alt.Chart(table[["state", "position", "text", "paint", "ink", "said"]]).encode(
-        x=alt.X("position:O", axis=None),
-        y=alt.Y("state:N", sort=list(table["state"].unique()), title=None, axis=alt.Axis(domain=False, ticks=False)),
-    )  # fmt: skip
-    inks = alt.Color("ink:N", scale=None)
-    cells = base.mark_rect(cornerRadius=4).encode(color=alt.Color("paint:N", scale=None))
-    words = base.mark_text(fontSize=13, dy=-6).encode(text="text:N", color=inks)
-    odds = base.mark_text(fontSize=10, dy=9).encode(text="said:N", color=inks)
-    size = {"width": alt.Step(min(max(width, 48), 110)), "height": alt.Step(40)}
-    return _dress((cells + words + odds).properties(**size), c, title)
+    table = table.reindex(columns=["state", "position", "text", "paint", "ink", "said"])
+    return _dress(boxes(table, "position", "state", 48, 110), c, title)
 
 
 def source_chart(

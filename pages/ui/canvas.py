@@ -1,12 +1,16 @@
-"""What all canvases of attention share: the files they are made of, and numbers as codes."""
+"""What all canvases of attention share: the files they are made of, numbers as codes, and a view in the address."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 if TYPE_CHECKING:
     import numpy as np
+    from _typeshed import DataclassInstance
 
 HIDDEN = 65535
 """The code of a cell that the mask hides; the others run from 0 to one less."""
@@ -24,3 +28,19 @@ def codes(values: np.ndarray, low: float, high: float) -> bytes:
     share = (values - low) / max(high - low, 1e-9)
     found = np.where(np.isnan(values), HIDDEN, np.rint(np.clip(share, 0, 1) * (HIDDEN - 1)))
     return found.astype("<u2").tobytes()
+
+
+def differing(view: DataclassInstance, plain: DataclassInstance) -> dict[str, str]:
+    """The parameters of an address that say where a view differs from a plain one."""
+    return {
+        name: str(int(value) if isinstance(value, bool) else value)
+        for name, value in asdict(view).items()
+        if value != getattr(plain, name)
+    }
+
+
+def keep_in_address(view: DataclassInstance, said: dict[str, str]) -> None:
+    """Let the address say this of a view, and nothing else of it."""
+    for name in asdict(view):
+        st.query_params.pop(name, None)
+    st.query_params.update(said)

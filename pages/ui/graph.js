@@ -1,21 +1,7 @@
 // Attention as a graph of tokens and layers. The edges come once a question; choosing, filtering and pointing happen here.
 // Once the hand rests, what is chosen goes to Python, which keeps it in the address.
 
-const shown = new WeakMap(); // a module is shared by all places where it is shown
-
-export default function ({ data, parentElement, setStateValue }) {
-  let graph = shown.get(parentElement);
-  if (!graph) {
-    graph = new Graph(parentElement);
-    shown.set(parentElement, graph);
-  }
-  graph.send = (view) => setStateValue("view", view);
-  if (data) graph.receive(data);
-  return () => {
-    graph.close();
-    shown.delete(parentElement);
-  };
-}
+export default mounted((root) => new Graph(root));
 
 const REST = 250; // ms without a change after which Python is told
 const MOST_ROWS = 300; // of the table

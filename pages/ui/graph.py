@@ -73,12 +73,7 @@ def _read(name: str, value: Any) -> Any:
 
 def in_address(view: View) -> dict[str, str]:
     """The parameters that say what differs from the beginning."""
-    plain = View()
-    return {
-        name: str(int(value) if isinstance(value, bool) else value)
-        for name, value in asdict(view).items()
-        if value != getattr(plain, name)
-    }
+    return canvas.differing(view, View())
 
 
 def inside(view: View, seen: Sight) -> View:
@@ -125,9 +120,7 @@ def show(run: Run, after: Run | None, seen: Sight, words: str, data: dict[str, A
     """The graph, and what can be taken along. Runs by itself when another node is picked; the numbers are not sent again."""
     _component(key=KEY, default={"view": None}, on_view_change=lambda: None, data=data)
     view = chosen(seen)
-    for field in fields(View):
-        st.query_params.pop(field.name, None)
-    st.query_params.update(in_address(view))
+    canvas.keep_in_address(view, in_address(view))
     figure = graph_figures.figure(run, after, seen, view, words)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.downloads("graph", figure.chart, figure.frame, figure.document)

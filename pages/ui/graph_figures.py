@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attnlab_core import charts
 from pages.ui import canvas, heads_figures, state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
-    import pandas as pd
 
     from attnlab_core.graph import Graph, Kind, Merge
     from attnlab_core.run import Run
@@ -140,15 +137,7 @@ def _shown(seen: Sight, view: View, place: int, query: bool, root: bool) -> bool
     return root or ((view.specials or not token.special) and (view.first or place > 0))
 
 
-class Figure(NamedTuple):
-    """What can be taken along of the graph."""
-
-    chart: Callable[[], Any]
-    frame: pd.DataFrame
-    document: Callable[[], dict[str, Any]]
-
-
-def figure(run: Run, after: Run | None, seen: Sight, view: View, words: str) -> Figure:
+def figure(run: Run, after: Run | None, seen: Sight, view: View, words: str) -> heads_figures.Figure:
     """The graph as a chart of what is drawn, and as numbers: every edge below where one looks from."""
     import pandas as pd
 
@@ -171,20 +160,8 @@ def figure(run: Run, after: Run | None, seen: Sight, view: View, words: str) -> 
         )  # fmt: skip
 
     def document() -> dict[str, Any]:
-        return {
-            "model": run.lab.summary(),
-            "text": run.prompt.text,
-            "second": run.prompt.second,
-            "edits": [] if after is None else [edit.to_json() for edit in after.edits],
-            "part": read.part,
-            "edges_are": found.kind,
-            "heads": seen.heads,
-            "source": found.source,
-            "tokens_per_bin": read.bin,
-            "queries": [asdict(token) for token in read.queries],
-            "keys": [asdict(token) for token in read.keys],
-            "totals": [one.totals.tolist() for one in seen.graphs],
-            "edges": frame.to_dict("records"),
-        }
+        said = {"edges_are": found.kind, "heads": seen.heads, "source": found.source}
+        numbers = {"totals": [one.totals.tolist() for one in seen.graphs], "edges": frame.to_dict("records")}
+        return heads_figures.described(run, after, read, said) | numbers
 
-    return Figure(chart, frame, document)
+    return heads_figures.Figure(chart, frame, document)

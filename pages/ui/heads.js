@@ -3,21 +3,7 @@
 // The numbers come once a run; choosing, filtering and hovering happen here. Once the hand rests, what is chosen goes to
 // Python, which keeps it in the address and never sends it back to a place that is already shown.
 
-const shown = new WeakMap(); // a module is shared by all places where it is shown
-
-export default function ({ data, parentElement, setStateValue }) {
-  let heads = shown.get(parentElement);
-  if (!heads) {
-    heads = new Heads(parentElement);
-    shown.set(parentElement, heads);
-  }
-  heads.send = (view) => setStateValue("view", view);
-  if (data) heads.receive(data);
-  return () => {
-    heads.close();
-    shown.delete(parentElement);
-  };
-}
+export default mounted((root) => new Heads(root));
 
 const REST = 250; // ms without a change after which Python is told
 const FEW = 16; // tokens up to which both views stand side by side

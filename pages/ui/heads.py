@@ -95,12 +95,7 @@ def _read(name: str, value: Any) -> Any:
 
 def in_address(view: View) -> dict[str, str]:
     """The parameters that say what differs from the beginning."""
-    plain = View(layer=-1, head=-1)
-    return {
-        name: str(int(value) if isinstance(value, bool) else value)
-        for name, value in asdict(view).items()
-        if value != getattr(plain, name)
-    }
+    return canvas.differing(view, View(layer=-1, head=-1))
 
 
 def payload(read: Read, name: str, kind: str, start: View) -> dict[str, Any]:
@@ -139,9 +134,7 @@ def show(name: str, run: Run, after: Run | None, read: Read, kind: str, data: di
     """The heads, and what can be taken along. Runs by itself when another head is chosen; the numbers are not sent again."""
     _component(key=KEY, default={"view": None}, on_view_change=lambda: None, data=data)
     view = chosen(*read.before.shape[:2])
-    for field in fields(View):
-        st.query_params.pop(field.name, None)
-    st.query_params.update(in_address(view))
+    canvas.keep_in_address(view, in_address(view))
     figure = heads_figures.figure(run, after, read, view, kind)
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.downloads("heads", figure.chart, figure.frame, figure.document)

@@ -198,11 +198,26 @@ def merged(values: np.ndarray, view: View, kind: str) -> np.ndarray:
 
 
 class Figure(NamedTuple):
-    """What can be taken along of the large head."""
+    """What can be taken along of what is drawn."""
 
     chart: Callable[[], Any]
     frame: pd.DataFrame
     document: Callable[[], dict[str, Any]]
+
+
+def described(run: Run, after: Run | None, read: Read, said: dict[str, Any]) -> dict[str, Any]:
+    """The head of a document: the model, what was asked, its tokens, and what is said of how they are looked at."""
+    return {
+        "model": run.lab.summary(),
+        "text": run.prompt.text,
+        "second": run.prompt.second,
+        "edits": [] if after is None else [edit.to_json() for edit in after.edits],
+        "part": read.part,
+        **said,
+        "tokens_per_bin": read.bin,
+        "queries": [asdict(token) for token in read.queries],
+        "keys": [asdict(token) for token in read.keys],
+    }
 
 
 def named(view: View) -> str:
@@ -252,18 +267,7 @@ def figure(run: Run, after: Run | None, read: Read, view: View, kind: str) -> Fi
         return made
 
     def document() -> dict[str, Any]:
-        return {
-            "model": run.lab.summary(),
-            "text": run.prompt.text,
-            "second": run.prompt.second,
-            "edits": [] if after is None else [edit.to_json() for edit in after.edits],
-            "part": read.part,
-            "values": kind,
-            "shown": named(view),
-            "tokens_per_bin": read.bin,
-            "queries": [asdict(token) for token in read.queries],
-            "keys": [asdict(token) for token in read.keys],
-            "cells": frame.to_dict("records"),
-        }
+        said = {"values": kind, "shown": named(view)}
+        return described(run, after, read, said) | {"cells": frame.to_dict("records")}
 
     return Figure(chart, frame, document)
