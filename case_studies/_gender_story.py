@@ -163,7 +163,7 @@ def _attention(f: Measured) -> Step:
             frame(
                 [
                     {
-                        "x": row["layer"] + 1,
+                        "x": row["layer"],
                         "value": row["mean"],
                         "low": row["low"],
                         "high": row["high"],

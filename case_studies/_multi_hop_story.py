@@ -132,13 +132,13 @@ def _attention(figures: Mapping[str, Any]) -> Step:
         {"x": layer, "value": row["times"][group]["mean"], "series": label}
         | {side: row["times"][group][side] for side in ("low", "high")}
         for source, group, label in SEEN
-        for layer, row in enumerate(found[source], 1)
+        for layer, row in enumerate(found[source])
     ]
     said = []
     for source in ("answer", "question"):
         layers, less = higher(found[source]), higher(found[source], -1)
         peak = strongest(found[source])
-        times = found[source][peak - 1]["times"]
+        times = found[source][peak]["times"]
         text = f"The {source}'s tokens look at the bridge more than at other sentences in {numbered(layers)}"
         gap = f"{times['bridge']['mean']:.2f} against {times['others']['mean']:.2f}"
         said.append(
@@ -232,17 +232,17 @@ def _layers(figures: Mapping[str, Any]) -> Step:
         {"x": layer, "value": row[name]["mean"], "low": row[name]["low"], "high": row[name]["high"]}
         | {"series": label}
         for name, label in labels.items()
-        for layer, row in enumerate(rows, 1)
+        for layer, row in enumerate(rows)
     ]
     means = [row["support"]["mean"] for row in rows]
-    least = 1 + means.index(min(means))
+    least = means.index(min(means))
     total = figures["knockout"]["all"]["support"]["effect"]
-    tiny = sorted(k for k in layers if abs(rows[k - 1]["test"]["mean"]) < 0.01)
+    tiny = sorted(k for k in layers if abs(rows[k]["test"]["mean"]) < 0.01)
     return Step(
         "Layer by layer",
         f"The same cut in one layer at a time, in {rows[0]['support']['n']} of these passages. It lowers the answer more than a cut "
         f"between the answering sentence and another one in {numbered(sorted(layers))} (paired permutation tests, corrected for "
-        f"{len(rows)} layers by Holm's method). It does most in layer {least}: {signed(rows[least - 1]['support'])}; in all layers at "
+        f"{len(rows)} layers by Holm's method). It does most in layer {least}: {signed(rows[least]['support'])}; in all layers at "
         f"once, over all passages, it was {signed(total)}."
         + (f" In {numbered(tiny)} the difference is there, but below 0.01." if tiny else "")
         + " Where a layer shows nothing, others may make up for what is lost there.",
@@ -253,7 +253,7 @@ def _layers(figures: Mapping[str, Any]) -> Step:
             ("layer", "change of log P(answer)"),
             0.0,
         ),
-        (_edited(figures, f"Cut in layer {least} only", [(texts["bridge"], texts["answer"])], (least - 1,)),),
+        (_edited(figures, f"Cut in layer {least} only", [(texts["bridge"], texts["answer"])], (least,)),),
     )
 
 

@@ -66,22 +66,22 @@ def chance_of(p: float) -> str:
 
 
 def numbered(layers: Sequence[int]) -> str:
-    """Layers in words; "no layer" for none."""
+    """Layers in words, counted from 0; "no layer" for none."""
     if not layers:
         return "no layer"
     return f"layer{'s' if len(layers) > 1 else ''} {listed([str(layer) for layer in layers])}"
 
 
 def higher(rows: Sequence[Mapping[str, Any]], sign: int = 1) -> list[int]:
-    """The layers, counted from 1, in which the bridge gets more than other sentences (with -1: less), beyond chance."""
+    """The layers in which the bridge gets more than other sentences (with -1: less), beyond chance."""
     tests = [row["bridge_minus_others"] for row in rows]
-    return [k for k, one in enumerate(tests, 1) if one["p_holm"] < SURE and one["mean"] * sign > 0]
+    return [k for k, one in enumerate(tests) if one["p_holm"] < SURE and one["mean"] * sign > 0]
 
 
 def strongest(rows: Sequence[Mapping[str, Any]]) -> int:
-    """The layer, counted from 1, in which the bridge gets most beside other sentences."""
+    """The layer in which the bridge gets most beside other sentences."""
     gaps = [row["bridge_minus_others"]["mean"] for row in rows]
-    return 1 + gaps.index(max(gaps))
+    return gaps.index(max(gaps))
 
 
 def worse(test: Mapping[str, Any]) -> bool:
@@ -96,10 +96,10 @@ def than(test: Mapping[str, Any]) -> str:
 
 
 def carrying(figures: Mapping[str, Any]) -> list[int]:
-    """The layers, counted from 1, in which the cut at the bridge alone does more than its match, the largest first."""
+    """The layers in which the cut at the bridge alone does more than its match, the largest first."""
     rows = figures["knockout"]["by_layer"]
     return sorted(
-        (k for k, row in enumerate(rows, 1) if worse(row["test"])), key=lambda k: rows[k - 1]["test"]["mean"]
+        (k for k, row in enumerate(rows) if worse(row["test"])), key=lambda k: rows[k]["test"]["mean"]
     )
 
 

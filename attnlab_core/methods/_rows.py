@@ -55,8 +55,8 @@ def choose(run: Run, goal: Goal, layer: int | None, head: int | None, query: int
     queries = (_inside(query, n, "token"),) if query is not None else goal.reads
     if query is None and _two_parts(run):
         queries = tuple(range(n))  # the answer is read in the decoder; the pattern is the encoder's
-    where = f"layer {at + 1} of {layers}" + ("" if layer is None else f" (number {at})")
-    whose = f"mean over {heads} heads" if head is None else f"head {head + 1} of {heads} (number {head})"
+    where = f"layer {at}, the last" if at == layers - 1 else f"layer {at} of {layers}, counted from 0"
+    whose = f"mean over {heads} heads" if head is None else f"head {head} of {heads}, counted from 0"
     words = f"{_named(run, queries)} in {where}, {whose}"
     return Rows(mean, found.visible[: at + 1].any(dim=1).numpy(), tuple(queries), words)
 

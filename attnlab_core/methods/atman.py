@@ -82,7 +82,7 @@ def atman(
 
 
 def _words(factor: float, variant: str, unit: str, layer: int | None, similarity: float | None) -> str:
-    where = "all layers" if layer is None else f"layer {layer + 1} (number {layer})"
+    where = "all layers" if layer is None else f"layer {layer}, counted from 0"
     similar = "" if similarity is None else f" and to tokens like it (cosine from {similarity:g})"
     share = "" if unit == "token" else f"; a {unit}'s score is shared equally by its tokens"
     return (

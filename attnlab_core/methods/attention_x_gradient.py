@@ -39,7 +39,7 @@ def attention_x_gradient(
             raise BadInput(f"There is no layer {layer}: the model has layers 0 to {len(weights) - 1}.")
         slopes, weights = slopes[layer : layer + 1], weights[layer : layer + 1]
     parts = weights * (slopes.clamp_min(0) if positive else slopes)
-    where = f"mean over {len(weights)} layers" if layer is None else f"layer {layer + 1} (number {layer})"
+    where = f"mean over {len(weights)} layers" if layer is None else f"layer {layer}, counted from 0"
     words = (
         f"Attention times the {'positive part of the ' if positive else ''}gradient of the {quantity.replace('_', '-')}, summed "
         f"over the rows that attend, mean over {weights.shape[1]} heads, {where}."
