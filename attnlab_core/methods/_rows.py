@@ -22,7 +22,7 @@ class Rows:
         weights: `[layer, query, key]` mean over heads, or in the top layer one head; ends with the layer that is read.
         visible: same shape, True where any head may look.
         queries: the positions that are read; results are means over them.
-        words: the choice in words, without a full stop: "row of [CLS] in layer 6 of 6, mean over 12 heads".
+        words: the choice in words, without a full stop: "row of [CLS] in layer 5, the last, mean over 12 heads".
     """
 
     weights: np.ndarray
