@@ -17,7 +17,7 @@ app: setup ## serve the lab on PORT (8501)
 	$(BIN)/streamlit run app.py --server.port=$(PORT) --server.showEmailPrompt=false
 
 test: lint ## format, lint, types, import rules, tests but the slow ones (PYTEST_FLAGS= runs these too)
-	$(BIN)/pytest -n auto --dist loadfile $(PYTEST_FLAGS)
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 lint: dev ## the checks that run nothing
 	$(BIN)/ruff format --check .

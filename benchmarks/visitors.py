@@ -8,12 +8,14 @@ here the bound is so low that it is reached within the first visitors, so that w
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 from benchmarks._visitor import Visitor
 from benchmarks.serving import serving
@@ -21,6 +23,8 @@ from benchmarks.serving import serving
 PAGES = ("", "compare", "manipulate", "heads")
 FORGOTTEN = 35.0
 """Seconds after which a visitor who left is forgotten: the server's disconnectedSessionTTL, and some."""
+TIDIED = 22.0
+"""Seconds after which the server tidies up again: what `pages.ui.tidying` says, and some."""
 NAMES = "film play book song story scene opera novel comedy concert".split()
 WORDS = "dull warm bright long awful strange lovely brave cold clever".split()
 
@@ -45,10 +49,14 @@ def visit(address: str, number: int, page: str | None = None) -> tuple[str, str,
         return text, shown, took
 
 
-def resident(pid: int) -> float:
-    """Megabytes of memory that the server holds."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+def resident(pid: int, readings: int = 5) -> float:
+    """Megabytes of memory that the server holds: the least of some readings within two seconds."""
+    found = []
+    for _ in range(readings):
+        time.sleep(0.4)
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        found.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
+    return min(found)
 
 
 def expected(texts: Sequence[str]) -> dict[str, str]:
@@ -65,18 +73,22 @@ def expected(texts: Sequence[str]) -> dict[str, str]:
 
 
 def in_turn(
-    address: str, pid: int, marks: Sequence[int], pages: Sequence[str] = PAGES, forgotten: float = FORGOTTEN
+    address: str,
+    pid: int,
+    marks: Sequence[int],
+    pages: Sequence[str] = PAGES,
+    waits: Sequence[float] = (FORGOTTEN, TIDIED),
 ) -> dict[int, float]:
-    """Megabytes of the server after so many visitors, one after the other."""
+    """Megabytes of the server after so many visitors, one after the other, those counted who come for a reading."""
     found, number = {}, 0
-    for mark in marks:
+    for done, mark in enumerate(marks, 1):
         while number < mark:
             visit(address, number, pages[number % len(pages)])
             number += 1
-        time.sleep(forgotten)
-        visit(address, 1000 + mark, "")  # the server forgets and tidies up when somebody comes and asks
-        time.sleep(2.0)
-        found[mark] = resident(pid)
+        for k, wait in enumerate(waits):  # one leaves and the server forgets; the next asks and it tidies up
+            time.sleep(wait)
+            visit(address, 1000 + len(waits) * done + k, "")
+        found[mark + len(waits) * done] = resident(pid)
     return found
 
 
@@ -87,9 +99,12 @@ def at_once(address: str, count: int, page: str = "") -> list[tuple[str, str, fl
 
 
 def slope(found: dict[int, float]) -> float:
-    """Megabytes a visitor between the last two readings: what came before is the server growing to its working size."""
-    (first, low), (last, high) = sorted(found.items())[-2:]
-    return (high - low) / (last - first)
+    """Megabytes a visitor: the median over every two readings but the first.
+
+    Until the first one the server grows to its working size, and a median forgets single readings that are far off.
+    """
+    later = sorted(found.items())[1:]
+    return median((high - low) / (to - of) for (of, low), (to, high) in itertools.combinations(later, 2))
 
 
 def main() -> None:
@@ -100,7 +115,7 @@ def main() -> None:
         type=int,
         nargs="+",
         default=[10, 50, 100],
-        help="memory is read after so many visitors, two times at least",
+        help="memory is read after so many visitors, three times at least",
     )
     parser.add_argument("--at-once", type=int, default=20, help="visitors at the same time")
     parser.add_argument("--pages", nargs="+", default=PAGES, help="pages that are visited in turn")
@@ -133,7 +148,7 @@ def main() -> None:
         return
     for mark, value in memory.items():
         print(f"after {mark:4d} visitors: {value:7.1f} MB")
-    print(f"{said['megabytes_a_visitor']:+.3f} MB a visitor between the last two")
+    print(f"{said['megabytes_a_visitor']:+.3f} MB a visitor from the second reading on")
     print(
         f"{said['right']} of {said['at_once']} at once saw the library's answer to their own sentence; ",
         end="",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 POSTGRES = ("initdb", "pg_ctl", "postgres")
+LONG = (
+    *("test_walk", "test_any_model", "test_sharing", "test_fuzz_pages", "test_fuzz", "test_browser_walks"),
+    *("test_visitors", "test_browser", "test_installation", "test_docs", "test_experiments"),
+)
+"""The files that take longest, the longest first."""
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 _OWN = tempfile.TemporaryDirectory(prefix="attnlab-tests-")  # no test writes into the user's folders
 for _kind in ("CACHE", "DATA"):
@@ -32,6 +38,11 @@ def find_postgres() -> Path | None:
     folders = [Path(found).resolve().parent] if found else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((folder for folder in folders if all((folder / name).exists() for name in POSTGRES)), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first: workers take whole files, and the last one must be short."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -61,6 +72,50 @@ def _one_thread():
 def chromium() -> str:
     """The path of the browser; for tests marked `browser`."""
     return find_browser() or pytest.skip("needs Chromium on the path")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
+    """One Chromium for all tests of a worker; every visitor is a context of their own in it."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.walk import ARGUMENTS
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """The app, served once for all tests of a worker; a test of a fresh server, or of its memory, starts its own."""
+    from benchmarks.serving import serving
+
+    with serving() as (found, _):
+        yield found
+
+
+@pytest.fixture
+def visitor(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page as a new visitor; every request it makes is looked at in the end."""
+    from tests.walk import OWN, PATIENCE
+
+    contexts, requests = [], []
+
+    def open_(url: str, **settings: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not [url for url in requests if not OWN.match(url)]
 
 
 @pytest.fixture(scope="session")

@@ -8,53 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving import serving
+from tests.walk import PATIENCE, WIDTHS, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 60_000
-"""Milliseconds; a busy machine imports slowly, and speed is measured elsewhere."""
 STUDIES = ("negation", "gender_bias", "multi_hop", "encoder_and_decoder", "fine_tuning")
-
-
-@pytest.fixture(scope="module")
-def address():
-    with serving() as (found, _):
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def visitor(browser):
-    """Opens a page as a new visitor; every request it makes is looked at in the end."""
-    contexts, requests = [], []
-
-    def open_(url: str, **settings):
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **settings})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(url)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    outside = [url for url in requests if not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url)]
-    assert not outside
 
 
 def verdict(page) -> str:
@@ -211,11 +169,6 @@ def test_a_phone_never_scrolls_sideways(name, address, visitor):
         box = page.get_by_label("Sentence" if name == "" else "Text", exact=name != "")
         box.fill(text)
         box.press("Control+Enter")
-        page.get_by_role(
-            "button", name="everybody"
-        ).wait_for() if name != "compare" else page.wait_for_timeout(3000)
-    widths = page.evaluate(
-        "() => { const m = document.querySelector('[data-testid=stMain]');"
-        " return [m.scrollWidth - m.clientWidth, document.documentElement.scrollWidth - window.innerWidth] }"
-    )
-    assert max(widths) <= 0
+        page.get_by_text("everybody").filter(visible=True).last.wait_for()
+        settle(page)
+    assert page.evaluate(WIDTHS) <= 0

@@ -5,23 +5,33 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.serving import serving
-from tests import test_browser
-from tests.test_browser import PATIENCE, STUDIES
+from tests.test_browser import STUDIES
+from tests.walk import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-address, browser, visitor = test_browser.address, test_browser.browser, test_browser.visitor
 
 
 @pytest.mark.parametrize(
     "name",
-    ["start", "compare", "manipulate", "heads", "graph", "next_tokens", *STUDIES, "experiments", "models"],
+    [
+        "start",
+        "compare",
+        "manipulate",
+        "heads",
+        "graph",
+        "next_tokens",
+        *STUDIES,
+        "experiments",
+        "leaderboard",
+        "models",
+    ],
 )
 def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
     with serving() as (fresh, _):
         page = visitor(fresh + ("" if name == "start" else name))
         page.get_by_role("heading", level=1).wait_for()
         page.get_by_role("link", name="Manipulate").first.wait_for()
-        if name not in ("heads", "graph", "next_tokens", "experiments", "models", *STUDIES):
+        if name not in ("heads", "graph", "next_tokens", "experiments", "leaderboard", "models", *STUDIES):
             page.wait_for_selector(".al-verdict")
         assert page.locator("[data-testid=stException]").count() == 0
         assert "AttentionLab" in page.title()

@@ -163,8 +163,9 @@ def test_the_memory_of_a_pass_is_what_is_kept(runs: dict[str, al.Run]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
-def test_seconds_are_right_within_a_factor_of_three(name: str) -> None:
-    """Of each method that takes more than 20 ms, by the passes that it made."""
+def test_seconds_are_right_within_a_factor_of_three(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each method that takes more than 20 ms, by the passes that it made; seconds of the processor, whoever else uses it."""
+    monkeypatch.setattr(time, "perf_counter", time.thread_time)
     run = al.load(name, device="cpu").run(al.Prompt(*SHIPPED[name]))
     attributed = {
         method: attribute(run, method).seconds for method in methods()

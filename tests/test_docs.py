@@ -107,30 +107,23 @@ def test_every_public_name_is_in_the_reference(site):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_it_is_read_and_searched_from_the_disk(site, chromium):
+def test_it_is_read_and_searched_from_the_disk(site, browser):
     """No server, no network: the menu, the search and the pages work, and nothing outside is asked for."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        page, requests, errors = browser.new_page(viewport={"width": 390, "height": 844}), [], []
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        for file in sorted(site.rglob("*.html")):
-            page.goto(file.as_uri())
-            wide = page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            assert wide <= 0, f"{file.relative_to(site)} is {wide} px too wide for a phone"
-        page.set_viewport_size({"width": 1440, "height": 900})
-        page.goto((site / "index.html").as_uri())
-        page.get_by_placeholder("Search").first.click()
-        page.keyboard.type("attention_rollout", delay=20)
-        page.locator(".md-search-result__item").first.wait_for(timeout=60_000)
-        assert "matching document" in page.locator(".md-search-result__meta").inner_text()
-        browser.close()
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page, requests, errors = context.new_page(), [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for file in sorted(site.rglob("*.html")):
+        page.goto(file.as_uri())
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{file.relative_to(site)} is {wide} px too wide for a phone"
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto((site / "index.html").as_uri())
+    page.get_by_placeholder("Search").first.click()
+    page.keyboard.type("attention_rollout", delay=20)
+    page.locator(".md-search-result__item").first.wait_for(timeout=60_000)
+    assert "matching document" in page.locator(".md-search-result__meta").inner_text()
+    context.close()
     assert not errors
     assert all(url.startswith(("file:", "data:", "blob:")) for url in requests)
 

@@ -14,12 +14,11 @@ import pytest
 
 from attnlab_core.prompt import subscripted
 from pages.ui import canvas, graph, graph_figures, heads_figures
-from tests import test_browser, test_heads_page, test_pages
+from tests import test_heads_page, test_pages
 
 pytestmark = pytest.mark.pages
 
 labs, backend, visit = test_heads_page.labs, test_pages.backend, test_pages.visit
-address, browser, visitor = test_browser.address, test_browser.browser, test_browser.visitor
 packed, sent, TRIPLE = test_heads_page.packed, test_heads_page.sent, test_heads_page.TRIPLE
 
 METHODS = {"raw": "raw_attention", "rollout": "attention_rollout", "flow": "attention_flow"}

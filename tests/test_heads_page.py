@@ -15,12 +15,11 @@ from scipy.stats import entropy
 
 from attnlab_core.prompt import subscripted
 from pages.ui import canvas, heads, heads_figures
-from tests import test_browser, test_pages
+from tests import test_pages
 
 pytestmark = pytest.mark.pages
 
 backend, visit = test_pages.backend, test_pages.visit
-address, browser, visitor = test_browser.address, test_browser.browser, test_browser.visitor
 
 TRIPLE = {"op": "scale", "factor": 3.0, "where": {"keys": ["nothing"]}}
 

@@ -9,30 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving import serving
 from tests.hub_server import save
+from tests.walk import OWN, PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-PATIENCE = 60_000
-
-
-@pytest.fixture(scope="module")
-def address():
-    with serving() as (found, _):
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield started
-        started.close()
 
 
 def zipped(folder: Path) -> dict[str, object]:
@@ -88,5 +68,4 @@ def test_a_model_is_dropped_found_again_opened_and_deleted(
     finally:
         for context in (mine, other):
             context.close()
-    outside = [url for url in requests if not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url)]
-    assert not outside
+    assert not [url for url in requests if not OWN.match(url)]

@@ -13,12 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from tests import test_browser, test_graph_page, test_heads_page, test_pages
+from tests import test_graph_page, test_heads_page, test_pages
 
 pytestmark = pytest.mark.pages
 
 labs, backend = test_pages.labs, test_pages.backend
-address, browser, visitor = test_browser.address, test_browser.browser, test_browser.visitor
 packed, shared = test_heads_page.packed, test_graph_page.shared
 
 TEXT = "There is nothing to dislike here."

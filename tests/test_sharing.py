@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,11 +12,10 @@ import pytest
 import app
 from attnlab_core import __version__, citing, html_report, session
 from attnlab_core.errors import AttentionLabError
-from tests import test_browser, test_pages
+from tests import test_pages, walk
 
 ROOT = Path(__file__).resolve().parents[1]
 labs, backend, visit, shared = test_pages.labs, test_pages.backend, test_pages.visit, test_pages.shared
-address, browser = test_browser.address, test_browser.browser
 NASTY = test_pages.NASTY
 SCALE = {"op": "scale", "factor": 3.0, "where": {"keys": ["nothing"]}}
 TEXT = "There is nothing to dislike here."
@@ -31,6 +29,7 @@ PACKED = {
     "graph": ("graph",),
     "models": ("files.", "label."),
     "experiments": ("past",),
+    "leaderboard": ("board.",),
 }
 """Controls whose state is in the address in another way than by the widget: settings, edits, what a canvas or a table chose."""
 STATES = {
@@ -44,6 +43,7 @@ STATES = {
     "graph": {"text": TEXT, "edges": "flow", "merged": "head 1", "from": "here", "to": "is", "least": "0.3"},
     "next_tokens": {"model": "tiny/causal", "text": TEXT, "how": "a draw", "tokens": "4", "heat": "1.5", "seed": "7"},
     "experiments": {"measure": "Explanations", "rows": "12", "draw": "3", "deletion": "unk", "bench_methods": ["atman", "occlusion"]},
+    "leaderboard": {"track": "Edit", "split": "Public", "row": "12"},
     "models": {"bring": "owner/name", "bring.dtype": "bf16: half the memory, 3 digits"},
 }  # fmt: skip
 
@@ -348,48 +348,12 @@ class TestReports:
         assert "AtMan: Deiseroth et al. 2023" in page
 
 
-@pytest.fixture
-def cut(browser):
-    """Opens a page as a new visitor whom no other host answers; what was asked of others is kept."""
-    contexts, outside = [], []
-
-    def own(url: str) -> bool:
-        return bool(re.match(r"https?://127\.0\.0\.1[:/]|data:|blob:|file:", url))
-
-    def open_(url: str, **settings):
-        context = browser.new_context(
-            accept_downloads=True, **{"viewport": {"width": 1440, "height": 900}, **settings}
-        )
-        contexts.append(context)
-
-        def look(route) -> None:
-            if own(route.request.url):
-                route.continue_()
-            else:
-                outside.append(route.request.url)
-                route.abort()
-
-        context.route("**/*", look)
-        page = context.new_page()
-        page.set_default_timeout(test_browser.PATIENCE)
-        page.goto(url)
-        return page
-
-    yield SimpleNamespace(open=open_, outside=outside)
-    for context in contexts:
-        context.close()
-    assert outside == []
-
-
 @pytest.mark.browser
 @pytest.mark.slow
 class TestInABrowser:
     def menu(self, page):
         page.locator(".al-verdict, .al-words, canvas, [data-testid=stVegaLiteChart], h2").first.wait_for()
-        for _ in range(2):  # nothing works in the background any more
-            page.wait_for_function("!document.querySelector('[data-testid=stProgress]')")
-            page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-            page.wait_for_timeout(1500)
+        walk.settle(page)
         button = page.get_by_role("button", name="Share", exact=True)
         button.click()
         page.locator(".st-key-share-body code").first.wait_for()
@@ -403,8 +367,8 @@ class TestInABrowser:
         return file
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_the_menu_of_every_page_with_the_network_cut(self, name, address, cut, tmp_path):
-        page = cut.open(address + ("" if name == "start" else name))
+    def test_the_menu_of_every_page_with_the_network_cut(self, name, address, visitor, tmp_path):
+        page = visitor(address + ("" if name == "start" else name))
         self.menu(page)
         assert session.read(self.saved(page, "Save the session", tmp_path).read_bytes()).page == name
         if name == "models":
@@ -412,7 +376,7 @@ class TestInABrowser:
         report = self.saved(page, "Save the report", tmp_path)
         asked: list[str] = []
         for scheme, width in (("light", 1100), ("dark", 390)):
-            offline = cut.open("about:blank", color_scheme=scheme, viewport={"width": width, "height": 844})
+            offline = visitor("about:blank", color_scheme=scheme, viewport={"width": width, "height": 844})
             offline.on("request", lambda request: asked.append(request.url))
             offline.goto(report.as_uri())
             offline.get_by_role("heading", level=1).wait_for()
@@ -420,25 +384,28 @@ class TestInABrowser:
             assert offline.evaluate("performance.getEntriesByType('resource').length") == 0
         assert asked == [report.as_uri()] * 2
 
+    def title_and_button(self, page):
+        title = page.get_by_role("heading", level=1)
+        return title.bounding_box(), page.get_by_role("button", name="Share", exact=True).bounding_box()
+
     @pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, {"width": 390, "height": 844}])
-    def test_it_stands_beside_the_title(self, size, address, cut):
+    def test_it_stands_beside_the_title(self, size, address, visitor):
         places = set()
         for name in ("compare", "negation", "models"):
-            page = cut.open(address + name, viewport=size)
-            page.get_by_role("heading", level=1).wait_for()
-            title = page.get_by_role("heading", level=1).bounding_box()
-            box = page.get_by_role("button", name="Share", exact=True).bounding_box()
+            page = visitor(address + name, viewport=size)
+            walk.settle(page)
+            title, box = walk.at_rest(page, lambda page=page: self.title_and_button(page))
             assert title["x"] + 100 < box["x"]
             assert box["x"] + box["width"] <= size["width"]
             assert abs(box["y"] - title["y"]) < 40
             places.add((round(box["x"]), round(box["y"])))
         assert len(places) == 1
 
-    def test_a_session_is_dropped_and_opened(self, address, cut, tmp_path):
+    def test_a_session_is_dropped_and_opened(self, address, visitor, tmp_path):
         """What was set by hand on two pages is there again in the browser of another visitor."""
         from playwright.sync_api import expect
 
-        page = cut.open(f"{address}heads?merge=heads-max")
+        page = visitor(f"{address}heads?merge=heads-max")
         page.locator("canvas").first.wait_for()
         page.get_by_role("link", name="Compare", exact=True).click()
         page.get_by_role("radio", name="tokens", exact=True).click()
@@ -449,7 +416,7 @@ class TestInABrowser:
         self.menu(page)
         link = page.locator(".st-key-share-body code").first.inner_text()
         file = self.saved(page, "Save the session", tmp_path)
-        other = cut.open(f"{address}models")
+        other = visitor(f"{address}models")
         self.menu(other)
         other.locator(".st-key-share-body input[type=file]").set_input_files(file)
         other.get_by_role("link", name="Open this session at Compare").click()

@@ -22,6 +22,8 @@ LONG = " ".join(
     f"{name} after {word} {name}, and nothing else." for name in visitors.NAMES for word in visitors.WORDS[:3]
 )
 
+HASTE = "from pages.ui import tidying; tidying.EVERY = 1.0"
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -141,16 +143,29 @@ def test_a_visitor_who_leaves_takes_the_work_along(server):
     with Visitor(address, "compare", text=LONG, m="Occlusion") as one:
         one.look(10.0)
         one.press("Run the slow ones")
-        assert busy(pid, 2.0) > 0.3
+        assert any(busy(pid, 2.0) > 0.3 for _ in range(10))  # others may want the processor, too
     time.sleep(GONE + 3)
     assert busy(pid, 3.0) < 0.3
 
 
+@pytest.mark.parametrize("leak", [0.0, 3.0])
+def test_single_readings_that_are_far_off_hide_no_leak_and_make_none(leak):
+    found = {number: 600.0 + leak * number for number in range(22, 76, 6)} | {22: 300.0}
+    found[40] += 40.0
+    found[64] -= 40.0
+    assert abs(visitors.slope(found) - leak) < 1.0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-def test_visitors_leave_nothing_behind(server):
-    """The full figures are printed by `python -m benchmarks.visitors`; here a leak of a megabyte a visitor would show."""
-    found = visitors.in_turn(
-        *server, marks=(20, 40), pages=("heads", "compare"), forgotten=visitors.FORGOTTEN
-    )
-    assert visitors.slope(found) < 4.0  # single readings swing by 30 MB; the benchmark has the figure
+def test_visitors_leave_nothing_behind(monkeypatch):
+    """The full figures are printed by `python -m benchmarks.visitors`; here a leak of a megabyte a visitor would show.
+
+    The server forgets and tidies up within seconds, and remembers so few results that it is soon full of them.
+    """
+    monkeypatch.setenv("ATTNLAB_RESULTS_GB", str(4 / 1024))
+    with serving("--server.disconnectedSessionTTL=2", first=HASTE) as server:
+        found = visitors.in_turn(
+            *server, marks=range(20, 53, 4), pages=("heads", "compare"), waits=(2.5, 1.5)
+        )
+    assert visitors.slope(found) < 1.0, found
