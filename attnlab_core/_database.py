@@ -88,8 +88,10 @@ def engine(where: URL) -> Engine:
 def _shared(connection: sqlite3.Connection, _: Any) -> None:
     """Let others read while one writes (SQLite's write-ahead log), where the file may be changed at all."""
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA busy_timeout=0")  # two who waited here would wait for each other
         with suppress(sqlite3.OperationalError):
             connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
 
 
 def described() -> Table:
