@@ -103,7 +103,7 @@ PAGES = (
         "gender_bias",
         "multi_hop",
     ),
-    *("encoder_and_decoder", "fine_tuning", "experiments", "models"),
+    *("encoder_and_decoder", "fine_tuning", "experiments", "leaderboard", "models"),
 )
 
 

@@ -8,6 +8,7 @@ colour-blind readers. Words are kept apart by their position, never by their tex
 
 from __future__ import annotations
 
+from attnlab_core.charts._board import board_chart
 from attnlab_core.charts._colours import duration, look, number, palette, percent
 from attnlab_core.charts._figures import (
     Figure,
@@ -46,6 +47,7 @@ __all__ = [
     "agreement_chart",
     "agreement_table",
     "attention_chart",
+    "board_chart",
     "duration",
     "expectation_table",
     "graph_chart",

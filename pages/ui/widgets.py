@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
 MOST_LETTERS = 20_000
 MOST_PILLS = 60
+_NAMED = re.compile(r":(?=//|[\w+-]+/?\w*:)")
+"""The colon of an address, an icon or an emoji, which Streamlit looks for in what Markdown left."""
 _MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]()#+-.!|<>$:~^=&"})
 
 
 def plain(text: str) -> str:
     """A text for places where Streamlit reads Markdown: shown letter by letter, on one line."""
-    return " ".join(text.split()).replace("://", ":\u2060//").translate(_MARKDOWN)
+    return _NAMED.sub(":\u2060", " ".join(text.split())).translate(_MARKDOWN)
 
 
 def say(kind: str, text: str) -> None:
