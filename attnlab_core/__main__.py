@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import attnlab_core
-from attnlab_core import _experimenting, _loading, _results, _shown, _typed, serving
+from attnlab_core import _experimenting, _loading, _results, _shared_task, _shown, _typed, serving
 from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
 
 if TYPE_CHECKING:
@@ -272,6 +272,7 @@ def _parser() -> argparse.ArgumentParser:
     five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
     _experimenting.add_parsers(add)
     _results.add_parser(commands)
+    _shared_task.add_parsers(commands)
     commands.metavar = f"{{{','.join(commands.choices)}}}"
     return parser
 
