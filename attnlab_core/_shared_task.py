@@ -94,7 +94,10 @@ def _task(add: Adder) -> None:
         "--hidden", type=float, default=0.5, metavar="SHARE", help="hidden until it closes (0.5)"
     )
     made.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the sentences and splits; keep it to yourself"
+        "--seed",
+        type=int,
+        metavar="N",
+        help="of the sentences and splits; left out, it is drawn; keep it to yourself",
     )
     made.add_argument(
         "--goal",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import sys
 import threading
 from collections import Counter
@@ -34,7 +35,7 @@ def made(args: argparse.Namespace) -> Said:
     with watching(told("sentences")):
         round_ = new(
             args.name, model=args.model, source=source, title=args.title, about=args.about,
-            tracks=tuple(one.strip() for one in args.tracks.split(",")), rows=args.rows, hidden=args.hidden, seed=args.seed,
+            tracks=tuple(one.strip() for one in args.tracks.split(",")), rows=args.rows, hidden=args.hidden, seed=secrets.randbelow(2**31) if args.seed is None else args.seed,
             goal=args.goal, goal_kinds=tuple(args.goal_kinds), percentile=args.percentile, opens=args.opens,
             closes=args.closes, per_day=args.per_day,
         )  # fmt: skip

@@ -45,7 +45,7 @@ def make(folder: Path) -> float:
         goal_kinds=GOAL,
     )
     found = []
-    for name, said in baselines(made):
+    for name, said in [*baselines(made), *examples()]:
         given = read(said, made)
         scored = {split: score(made, given, split, draw=DRAW) for split in SPLITS}
         found.append(record(name, given, scored))
@@ -74,12 +74,20 @@ def shown() -> str:
         return "\n".join(lines)
 
 
-def documented() -> str:
-    """What the examples of docs/submission.md come to in the worked round."""
+def examples() -> list[tuple[str, str]]:
+    """The examples of docs/submission.md, which are rows of the worked round, too: titles and documents."""
     text = (Path(__file__).parents[1] / "docs/submission.md").read_text(encoding="utf-8")
-    lines = ["the examples of docs/submission.md:"]
+    found = []
     for name in ("edit.json", "discover.json"):
         (block,) = re.findall(rf'^```json title="{name}"\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+        found.append((json.loads(block)["title"], block))
+    return found
+
+
+def documented() -> str:
+    """What the examples of docs/submission.md come to in the worked round."""
+    lines = ["the examples of docs/submission.md:"]
+    for _, block in examples():
         given = read(block, shipped_round())
         for split in SPLITS:
             found = score(shipped_round(), given, split, draw=DRAW)
