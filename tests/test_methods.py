@@ -247,7 +247,7 @@ def test_layer_head_and_row_are_chosen_and_said(method: str) -> None:
     if method != "raw_attention":
         expected = (expected + torch.eye(len(run.tokens))[3]) / 2
     torch.testing.assert_close(found.scores, expected, atol=1e-6, rtol=0)
-    for said in ("“nothing”", "layer 1 of 2", "head 3 of 4"):
+    for said in ("“nothing”", "layer 0 of 2", "head 2 of 4"):
         assert said in found.aggregation
     for wrong in ({"layer": 2}, {"head": 4}, {"query": 9}):
         with pytest.raises(BadInput, match="counted from 0"):

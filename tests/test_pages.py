@@ -204,9 +204,9 @@ def test_compare_shows_every_method_of_the_catalogue(backend):
 
 def test_a_knob_on_the_page_reaches_the_method(backend):
     at = visit("compare", backend)
-    assert "layer 2 of 2" in shown(at)
+    assert "layer 1, the last" in shown(at)
     at.number_input(key="k.raw_attention.layer").set_value(0).run()
-    assert "layer 1 of 2" in shown(settle(at))
+    assert "layer 0 of 2" in shown(settle(at))
 
 
 def test_a_knob_that_does_not_fit_is_one_line_and_the_others_stay(backend):
