@@ -157,6 +157,7 @@ def test_every_page_of_the_app_has_its_how_to():
         )
 
 
+@pytest.mark.slow
 def test_the_tutorials_code_runs(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testfile(str(DOCS / "tutorial.md"), False, optionflags=FLAGS, encoding="utf-8")
@@ -164,6 +165,7 @@ def test_the_tutorials_code_runs(monkeypatch, tmp_path):
     assert not failed
 
 
+@pytest.mark.slow
 def test_the_tutorials_commands_run_in_order(capsys, monkeypatch, tmp_path):
     from attnlab_core.__main__ import main
 

@@ -138,6 +138,7 @@ def fill(hub: Hub, files: Files, masked: Files, big: Files) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_hub_from_the_first_download_to_the_last_without_a_network(
     tmp_path: Path, classifier: Path
 ) -> None:

@@ -551,3 +551,28 @@ def test_a_source_that_is_no_suite_is_a_task() -> None:
         _sources.drawn({"suite": "x"}, None, 0)
     assert _sources.from_json(_sources.to_json(rows[0])) == rows[0]
     assert _sources.from_json({"id": "1", "text": "A"}).prompt == Prompt("A")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "source", "tracks"),
+    [
+        ("qa", {"suite": "multi_hop"}, ("explain", "edit", "discover")),
+        ("agreement", {"task": {"task": "agreement", "items": 30}}, ("explain", "edit", "discover")),
+        ("gpt2-mini", {"task": {"task": "agreement", "items": 30}}, ("explain",)),
+    ],
+    ids=["answering", "classification", "causal"],
+)
+def test_a_round_of_any_model_has_examples_that_are_scored(model, source, tracks):
+    made = rounds.new("any-model", model=model, source=source, tracks=tracks, rows=48, draws=4)
+    for track in tracks:
+        found = rounds.score(made, rounds.read(rounds.example(made, track), made), "hidden", draw="x")
+        main = found.figures[rounds.COLUMNS[track][0].name]
+        assert main["n"] > 0
+        assert math.isfinite(main["mean"])
+
+
+def test_a_claim_needs_a_suite_or_sentences_to_begin_with():
+    source = {"task": {"task": "agreement", "items": 30}}
+    with pytest.raises(BadInput, match="leave out the track discover"):
+        rounds.new("few", model="agreement", source=source, tracks=("discover",), rows=24)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 # transformers puts another module in its own place when its import ends; who imported it meanwhile holds the old one.
 BESIDE = """
 import sys, threading, time
@@ -33,6 +35,7 @@ with ThreadPoolExecutor() as pool:
 """
 
 
+@pytest.mark.slow
 def test_models_are_read_while_another_thread_imports_transformers() -> None:
     done = subprocess.run(
         [sys.executable, "-c", BESIDE], check=False, capture_output=True, text=True, timeout=120

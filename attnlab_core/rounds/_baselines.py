@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attnlab_core.progress import step, unheard
-from attnlab_core.rounds._document import template
+from attnlab_core.rounds._document import MOST_OWN, template
 from attnlab_core.rounds._scoring import model
 
 if TYPE_CHECKING:
@@ -39,8 +39,15 @@ def example(round_: Round, track: str) -> dict[str, Any]:
 
 
 def _claim(round_: Round) -> dict[str, Any]:
-    return {
-        "suite": round_.settings("discover")["suites"][0],
+    """About a suite, or where none is for this model about the sentences of the public split."""
+    suites = round_.settings("discover")["suites"]
+    own = [
+        {"text": row.prompt.text, "label": row.gold[0]}
+        | ({"second": row.prompt.second} if row.prompt.second else {})
+        | ({"wrong": row.wrong} if row.wrong else {})
+        for row in round_.split("public")[:MOST_OWN]
+    ]
+    return ({"suite": suites[0]} if suites else {"sentences": own}) | {
         "edits": [{"op": "uniform"}],
         "control": [{"op": "noise", "seed": 1}],
         "direction": "down",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnlab_core import plausibility
 from attnlab_core.errors import BadInput, UnknownName
 from attnlab_core.rounds import _sources
+from attnlab_core.rounds._document import FEWEST_OWN
 from attnlab_core.rounds._round import DRAWS, GOALS, PERCENTILE, TRACKS, Round
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def new(
         elif track == "edit":
             settings[track] = _edit(lab, kept, goal, goal_kinds, percentile)
         else:
-            settings[track] = _discover(lab, suites, draws)
+            settings[track] = _discover(lab, suites, draws, len(kept) - len(behind))
     return Round(
         name=name,
         title=title or name.replace("-", " ").capitalize(),
@@ -131,12 +132,14 @@ def _edit(
     return {"goal": goal, "kinds": meant, "percentile": percentile}
 
 
-def _discover(lab: Lab, wanted: Sequence[str], draws: int) -> dict[str, Any]:
+def _discover(lab: Lab, wanted: Sequence[str], draws: int, public: int) -> dict[str, Any]:
     known = _sources.suites()
     for name in wanted:
-        if name not in known:
-            raise UnknownName(name, known, "suite")
-    return {
-        "suites": list(wanted) or [key for key, suite in known.items() if suite.asks == lab.task],
-        "draws": draws,
-    }
+        _sources.drawn({"suite": name}, lab, 0)
+    suites = list(wanted) or [key for key, suite in known.items() if _sources.fits(suite, lab)]
+    if not suites and public < FEWEST_OWN:
+        raise BadInput(
+            f"No suite fits {lab.name}, so claims are about sentences of their own, of which a round shows {FEWEST_OWN}; "
+            f"this one has {public} public ones. Take more, or leave out the track discover."
+        )
+    return {"suites": suites, "draws": draws}

@@ -13,6 +13,7 @@ from attnlab_core import serving
 from attnlab_core.errors import BadInput, UnknownName
 from attnlab_core.prompt import Prompt
 from attnlab_core.tasks import Row, Stretch, task_from_json
+from attnlab_core.tasks.custom import Custom
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
@@ -25,6 +26,11 @@ def suites() -> Mapping[str, Any]:
         sys.path.insert(0, folder)
     found: Mapping[str, Any] = importlib.import_module("case_studies._suites").SUITES
     return found
+
+
+def fits(suite: Any, lab: Lab) -> bool:
+    """Whether a model can answer a suite."""
+    return lab.task == suite.asks and suite.labels <= {label.lower() for label in lab.labels}
 
 
 def drawn(source: Mapping[str, Any], lab: Lab | None, seed: int) -> list[Row]:
@@ -44,11 +50,14 @@ def drawn(source: Mapping[str, Any], lab: Lab | None, seed: int) -> list[Row]:
         if source["suite"] not in known:
             raise UnknownName(str(source["suite"]), known, "suite")
         suite = known[source["suite"]]
-        if lab is not None and lab.task != suite.asks:
+        if lab is not None and not fits(suite, lab):
+            named = f" with the labels {', '.join(sorted(suite.labels))}" if suite.labels else ""
             raise BadInput(
-                f"The suite {source['suite']!r} asks a model for {suite.asks}; {lab.name} is for {lab.task}. Choose another model."
+                f"The suite {source['suite']!r} asks a model for {suite.asks}{named}; {lab.name} is for {lab.task}"
+                f"{' with ' + ', '.join(lab.labels) if lab.labels else ''}. Choose another model."
             )
-        return list(suite.rows(seed))
+        found = suite.rows(seed)
+        return list(found) if lab is None else [Custom().fitted(row, lab) for row in found]
     task = task_from_json(source["task"])
     data = source.get("data")
     return list(task.rows(None if data is None else Path(data), lab=lab, seed=seed))
