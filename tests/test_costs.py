@@ -239,6 +239,7 @@ def weighed(home: Path, url: str, *names: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in made.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_hub_model_is_weighed_before_its_weights_travel(tmp_path: Path) -> None:
     folder = save(tmp_path / "model")
     files = {**folder_files(folder), "onnx/model.safetensors": b"x" * 5000}

@@ -300,6 +300,7 @@ def test_a_layer_that_is_not_there_and_names_that_occur_twice_are_refused(small,
             )
 
 
+@pytest.mark.slow
 def test_searches_go_towards_the_right_answer_and_away_from_it(small, tmp_path):
     lab, experiment = small
     ways = tuple(Condition(way, search=way, plausibility=0.0) for way in ("towards", "away"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import strategies as draw
@@ -14,11 +16,14 @@ __all__ = ["backend", "labs"]
 pytestmark = pytest.mark.pages
 
 SEEN = ["start", "compare", "manipulate", "heads", "graph"]
-LOOKS = [3, pytest.param(25, marks=pytest.mark.slow)]
 
 
-@pytest.mark.parametrize("count", LOOKS)
-@pytest.mark.parametrize("page", SEEN)
+def looks(pages: Sequence[str]) -> list[Any]:
+    """Page and number of inputs: a few on the first one, many on all where there is time."""
+    return [(pages[0], 3), *(pytest.param(page, 25, marks=pytest.mark.slow) for page in pages)]
+
+
+@pytest.mark.parametrize(("page", "count"), looks(SEEN))
 def test_any_text_typed_on_a_page_stays_and_shows_no_exception(page, count, backend):
     at = visit(page, backend)
 
@@ -32,8 +37,7 @@ def test_any_text_typed_on_a_page_stays_and_shows_no_exception(page, count, back
     hold(check, count, TEXTS)
 
 
-@pytest.mark.parametrize("count", LOOKS)
-@pytest.mark.parametrize("page", [*SEEN, "experiments", "models"])
+@pytest.mark.parametrize(("page", "count"), looks([*SEEN, "experiments", "models", "leaderboard"]))
 def test_any_address_opens_a_page(page, count, backend):
     """Parameters that are damaged, huge or of another page: no exception, and the text of the address is in the box."""
     from pages.ui import links
@@ -56,6 +60,10 @@ def test_any_address_opens_a_page(page, count, backend):
             "session",
             "second",
             "runs",
+            "round",
+            "track",
+            "split",
+            "row",
         ]
     )
     packed = (JSON | edits() | draw.lists(edits(), max_size=3)).map(
@@ -70,7 +78,7 @@ def test_any_address_opens_a_page(page, count, backend):
     def check(said: dict[str, str]) -> None:
         clean = {key: value.encode("utf-8", "ignore").decode() for key, value in said.items()}
         at = visit(page, backend, text="Nothing to dislike.", **clean)
-        if page not in ("experiments", "models"):
+        if page not in ("experiments", "models", "leaderboard"):
             assert (at.text_input if page == "start" else at.text_area)(
                 key="text"
             ).value == "Nothing to dislike."

@@ -101,6 +101,7 @@ def test_without_an_edit_there_is_nothing_to_judge(backend, tmp_path, monkeypatc
     assert "role='meter'" in world.shown(world.visit("manipulate", backend, e=packed({"op": "invert"})))
 
 
+@pytest.mark.slow
 @pytest.mark.pages
 def test_what_was_found_is_tried_on_other_sentences(backend):
     at = world.visit("manipulate", backend, view="Optimise", text="There is nothing to dislike here.")

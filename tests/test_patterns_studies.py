@@ -294,6 +294,7 @@ def test_nothing_moved_in_a_model_that_is_the_same(folder):
     assert found["change"]["sst2"]["evenness"]["overall"]["mean"] == 0
 
 
+@pytest.mark.slow
 def test_what_moved_is_that_of_a_direct_loop_and_the_same_twice(folder):
     found, again = (fine_tuning.study(after(seed=3), base=str(folder), each=2) for _ in range(2))
     assert json.dumps(found, allow_nan=False) == json.dumps(again, allow_nan=False)

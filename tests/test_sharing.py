@@ -265,6 +265,7 @@ class TestSessions:
         found = reopening.read(raw)
         return opened(reopening.address(found, reopening.kept().put(found)), backend)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("page", NAMES)
     def test_a_session_reopens_its_page_as_it_was(self, page, backend):
         at = visit(page, backend, **query(page))
@@ -319,6 +320,7 @@ class TestSessions:
 
 @pytest.mark.pages
 class TestReports:
+    @pytest.mark.slow
     @pytest.mark.parametrize("page", [name for name in NAMES if name != "models"])
     def test_every_page_has_one(self, page, backend):
         from pages.ui import page_report, shown
