@@ -20,7 +20,7 @@ IMPORT = (
     "assert 'torch' not in sys.modules; print(took)"
 )
 TIMES = 7
-ROWS = 192
+ROWS = 960
 LIVE = re.compile(r"\bLive$")
 
 
