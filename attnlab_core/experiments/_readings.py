@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attnlab_core.experiments._batches import fitting, through
+from attnlab_core.pattern import AttentionPattern
 from attnlab_core.targets import Asked
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ class Reading:
     asked: Asked
     weights: Float[Tensor, "layer head query key"] | None = None
     visible: Bool[Tensor, "layer head query key"] | None = None
+
+    @property
+    def pattern(self) -> AttentionPattern:
+        """The attention with its tokens' names, where it was kept."""
+        assert self.weights is not None
+        assert self.visible is not None
+        texts = tuple(token.text for token in self.asked.encoding.tokens)
+        return AttentionPattern(self.weights, self.visible, texts, texts)
 
 
 def read(

@@ -18,7 +18,6 @@ from attnlab_core.experiments._conditions import Condition, condition_from_json
 from attnlab_core.experiments._control import control
 from attnlab_core.experiments._groups import head
 from attnlab_core.experiments._readings import Reading, moved, read
-from attnlab_core.pattern import AttentionPattern
 from attnlab_core.search import optimise
 from attnlab_core.targets import NO_ANSWER, Goal, probabilities, settle
 
@@ -188,7 +187,7 @@ class _Asked:
         if plain.weights is not None and now.weights is not None:
             found["moved"] = moved(plain.weights, now.weights)
             if self.known is not None and plain.weights.shape[2] == plain.weights.shape[3]:
-                found["percentile"] = self.known.judge(_pattern(now), _pattern(plain)).percentile
+                found["percentile"] = self.known.judge(now.pattern, plain.pattern).percentile
         return found
 
     def _flipped(self, name: str) -> float:
@@ -231,10 +230,3 @@ def _read(asked: Sequence[_Asked], edits: Sequence[Sequence[Sequence[Edit]]], bu
         return
     for (one, _, _), reading in zip(jobs, found, strict=True):
         one.seen.setdefault(name, []).append(reading)
-
-
-def _pattern(reading: Reading) -> AttentionPattern:
-    texts = tuple(token.text for token in reading.asked.encoding.tokens)
-    assert reading.weights is not None
-    assert reading.visible is not None
-    return AttentionPattern(reading.weights, reading.visible, texts, texts)

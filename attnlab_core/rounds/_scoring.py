@@ -339,7 +339,7 @@ def _some_changed(
             found.append(_Changed(before, before, touched=False))
             continue
         after = TASK.measure(mine, *(one.asked for one in new))
-        percentile = None if known is None else known.judge(_pattern(new[0]), _pattern(plain[0])).percentile
+        percentile = None if known is None else known.judge(new[0].pattern, plain[0].pattern).percentile
         found.append(_Changed(before, after, touched=True, percentile=percentile))
     return found
 
@@ -361,12 +361,6 @@ def _read(
     from attnlab_core.experiments._readings import read
 
     return read(lab, encodings, edits, budget=BUDGET, keep=keep)
-
-
-def _pattern(reading: Reading) -> Any:
-    from attnlab_core.experiments.evaluate import _pattern as pattern
-
-    return pattern(reading)
 
 
 def _number(value: float | None) -> float | None:
