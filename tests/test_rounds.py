@@ -219,7 +219,7 @@ class TestDocument:
             b"[]",
             b"7",
             b"\xff\xfe\x00",
-            gzip.compress(b"{}" * 10_000),
+            gzip.compress(b"{}" * 10_000, mtime=0),
             b"PK\x03\x04" + bytes(100),
             b"[" * 200_000,
             b'{"a":' * 100_000,
