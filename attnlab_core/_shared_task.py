@@ -22,7 +22,7 @@ SPLITS = ("public", "hidden")
 
 
 def task(args: argparse.Namespace) -> Said:
-    """Organise rounds of the shared task: make, open, freeze, close, show and export them; score what was submitted."""
+    """Organise rounds of the shared task: make, open, freeze, date, close, show and export them; score what was submitted."""
     return args.action(args)
 
 
@@ -132,6 +132,14 @@ def _task(add: Adder) -> None:
     _queue(made)
     _named(add("freeze", do.state_set("frozen"), show.state, "Take no submissions for a while."))
     _named(add("thaw", do.state_set("open"), show.state, "Take submissions again."))
+    made = _named(add("dates", do.dated, show.dates))
+    made.add_argument(
+        "--opens", metavar="DATE", help="such as 2026-12-01, UTC; '' is once opened; left out, as it was"
+    )
+    made.add_argument("--closes", metavar="DATE", help="'' is when somebody closes it; left out, as it was")
+    made = add("again", do.again, show.again)
+    made.add_argument("numbers", type=int, nargs="+", metavar="NUMBER")
+    _queue(made)
     made = _named(add("close", do.closed, show.state))
     made.add_argument("--out", metavar="DIR", help="score what is left, and write the board there")
     made.add_argument("--no-work", action="store_true", help="score nothing here: workers do")

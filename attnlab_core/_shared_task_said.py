@@ -85,6 +85,29 @@ def state_set(state: str) -> Callable[[argparse.Namespace], Said]:
     return change
 
 
+def dated(args: argparse.Namespace) -> Said:
+    """Change from when or until when a round takes submissions; the former dates stay recorded."""
+    if args.opens is None and args.closes is None:
+        raise BadInput("Give a date: --opens, --closes, or both.")
+    board = board_of(args)
+    board.set_dates(args.round, opens=args.opens, closes=args.closes)
+    return {"name": args.round, "dates": [one.to_json() for one in board.dates(args.round)]}
+
+
+def again(args: argparse.Namespace) -> Said:
+    """Score anew what was refused, as where a worker had other weights or too little memory."""
+    from attnlab_core.rounds import worker
+
+    board = board_of(args)
+    for number in args.numbers:  # all or nothing
+        if (found := board.submission(number)).status != "refused":
+            raise BadInput(f"Submission {number} is {found.status}: only what was refused is scored anew.")
+    jobs = [job for number in args.numbers for job in board.again(number)]
+    note = worker.enqueue(board, jobs, args.queue)
+    found = [board.submission(number).to_json() for number in args.numbers]
+    return {"submissions": found, "note": note, "workers": len(board.workers())}
+
+
 def closed(args: argparse.Namespace) -> Said:
     """Close a round for good; with --out score here what is left, also on the hidden split, and export the board."""
     from attnlab_core.rounds import _export, worker

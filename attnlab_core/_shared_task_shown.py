@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from attnlab_core._results import aligned
@@ -42,10 +43,25 @@ def round_(said: Said) -> str:
     ]
     lines += [f"sentences: {one['sentences']['public']} public, {one['sentences']['hidden']} hidden"]
     lines += [f"{track}: {_settings(settings)}" for track, settings in one["tracks"].items()]
-    lines += [
-        f"opens: {one['opens'] or 'once opened'}; closes: {one['closes'] or 'by hand'}; {one['per_day']} submissions a day"
-    ]
-    return "\n".join(lines)
+    lines += [f"{_dates(one)}; {one['per_day']} submissions a day"]
+    return "\n".join([*lines, *_former(one["dates"])])
+
+
+def dates(said: Said) -> str:
+    """The dates of a round, and those before."""
+    now = said["dates"][-1]
+    lines = [f"{said['name']}: {_dates(now)}.", *_former(said["dates"])]
+    return "\n".join(
+        [*lines, "What was published of it names the dates it was made with: tell who takes part."]
+    )
+
+
+def again(said: Said) -> str:
+    """What is scored anew."""
+    lines = [f"Submission {one['number']} to {one['round']}: {one['status']}." for one in said["submissions"]]
+    if not said["workers"]:
+        lines += ["No worker is alive. Score with: task worker --until-idle"]
+    return "\n".join([*lines, *_noted(said)])
 
 
 def rounds(said: Said) -> str:
@@ -158,6 +174,15 @@ def submissions(said: Said) -> str:
 def _settings(settings: Said) -> str:
     said = {name: ", ".join(value) if isinstance(value, list) else value for name, value in settings.items()}
     return "; ".join(f"{name} {value}" for name, value in said.items())
+
+
+def _dates(said: Said) -> str:
+    return f"opens: {line(said['opens']) or 'once opened'}; closes: {line(said['closes']) or 'by hand'}"
+
+
+def _former(given: Sequence[Said]) -> list[str]:
+    """When dates were changed, and what they were."""
+    return [f"changed {new['since']}; before: {_dates(old)}" for old, new in pairwise(given)]
 
 
 def _counted(said: Said) -> str:

@@ -71,7 +71,9 @@ class Head:
 
 def page(head: Head, parts: Sequence[Part]) -> str:
     """The report as HTML. Figures are drawn here, which takes a tenth of a second each."""
-    return _template().render(head=head, parts=[_drawn(part, k) for k, part in enumerate(parts)])
+    return template(Path(__file__).with_suffix(".html")).render(
+        head=head, parts=[_drawn(part, k) for k, part in enumerate(parts)]
+    )
 
 
 def inline(text: str) -> str:
@@ -126,9 +128,9 @@ def _own(svg: str, prefix: str) -> str:
 
 
 @cache
-def _template() -> Any:
+def template(file: Path) -> Any:
+    """A template of a page like this one; `html_page.html`, which has what they share, is found for it."""
     jinja = importlib.import_module("jinja2")
-    loader = jinja.FileSystemLoader(Path(__file__).parent)
-    return jinja.Environment(loader=loader, autoescape=True, undefined=jinja.StrictUndefined).get_template(
-        "html_report.html"
-    )
+    loader = jinja.FileSystemLoader([file.parent, Path(__file__).parent])
+    made = jinja.Environment(loader=loader, autoescape=True, undefined=jinja.StrictUndefined)
+    return made.get_template(file.name)

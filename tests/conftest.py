@@ -129,6 +129,33 @@ def postgres() -> Path:
     return found or pytest.skip("needs PostgreSQL's initdb and pg_ctl")
 
 
+@pytest.fixture(scope="module")
+def server(postgres: Path) -> Iterator[str]:
+    """The URL of a new PostgreSQL server."""
+    from tests.postgres_server import postgres_server
+
+    with postgres_server(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Makes an empty database, of the kind "sqlite" or "postgres"; its URL."""
+
+    def empty(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / 'results.db'}"
+        import psycopg
+
+        where = request.getfixturevalue("server")
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return where
+
+    return empty
+
+
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """A tiny sentence classifier, shared: nothing a test does may change it."""

@@ -116,6 +116,70 @@ def test_the_table_has_every_figure_with_its_interval_and_what_it_means(board, b
     assert "Raw attention, baseline" in chart.proto.spec or chart.proto.datasets
 
 
+def rows(at) -> list[str]:
+    """The titles in the table, from top to bottom."""
+    return re.findall(r"<th scope='row'.*?<bdi[^>]*>(.*?)</bdi>", table(at))
+
+
+def test_the_table_is_sorted_by_any_column_and_the_address_says_so(board, backend):
+    for team, title, mean in (("Bob", "alpha", 0.5), ("Ann", "Beta", 0.25)):
+        score(board, board.submit("spring", team, board.register(team), document(mean, title=title)), mean)
+    at = visit("leaderboard", backend)
+    ranked = rows(at)
+    assert sorted(ranked) == ["Beta", "Raw attention", "alpha"]
+    assert "aria-sort='ascending' title='A rank" in table(at)
+    assert at.selectbox(key="sort").value == "Rank"
+    assert not {"sort", "turned"} & set(at.query_params)
+    wanted = {
+        "Title": ["alpha", "Beta", "Raw attention"],
+        "Team": ["Beta", "Raw attention", "alpha"],
+        "Comprehensiveness": ["alpha", "Beta", "Raw attention"],
+        "Submission": ["Raw attention", "alpha", "Beta"],
+        "Rank": ranked,
+    }
+    for by, titles in wanted.items():
+        for turned in (False, True):
+            at.selectbox(key="sort").set_value(by)
+            at.toggle(key="turned").set_value(turned).run()
+            assert rows(at) == titles[:: -1 if turned else 1]
+            down = turned != (by == "Comprehensiveness")
+            name = re.escape(by)
+            (way,) = re.findall(rf"aria-sort='(\w+)'[^>]*>{name} <", table(at))
+            assert way == ("descending" if down else "ascending")
+    given = visit("leaderboard", backend, sort="Title", turned="true")
+    assert rows(given) == wanted["Title"][::-1]
+    for odd in ("Nothing", NASTY):
+        assert rows(visit("leaderboard", backend, sort=odd)) == ranked
+
+
+def test_a_column_that_another_track_lacks_gives_its_own_order_back(board, backend):
+    board.submit("spring", "Ann", board.register("Ann"), edits())
+    at = visit("leaderboard", backend, sort="Comprehensiveness")
+    at.segmented_control(key="track").set_value("Edit").run()
+    claim = board.claim(board.waiting()[0], "w")
+    board.finish(claim, replace(scored(), figures={"gain": scored().figures["aopc_compr"]}, values={
+        name: [0.0, 1.0] for name in ("before", "after", "goal")
+    }))  # fmt: skip
+    at.run()
+    assert not at.exception
+    assert at.selectbox(key="sort").value == "Rank"
+    assert rows(at) == ["Mine"]
+    assert "Gain, points" in at.selectbox(key="sort").options
+
+
+@pytest.mark.parametrize(("better", "wanted"), [("higher", [2, 1]), ("lower", [1, 2]), ("neither", [2, 1])])
+def test_a_figure_has_its_best_row_first_and_what_has_no_number_last(better, wanted):
+    from attnlab_core.rounds import Column, Line
+    from attnlab_core.rounds._export import Table
+    from pages.ui.board_table import ordered
+
+    figures = [{"x": {"mean": 1.0}}, {"x": {"mean": 2.0}}, {}, {"x": {"mean": float("nan")}}]
+    lines = [Line(1, True, k, "T", "t", False, one, {}, "") for k, one in enumerate(figures, start=1)]
+    table = Table("r", "explain", "public", (Column("x", "X", "", better),), tuple(lines), {})
+    assert [line.number for line in ordered(table, "X")] == [*wanted, 3, 4]
+    assert [line.number for line in ordered(table, "X", turned=True)] == [*wanted[::-1], 3, 4]
+
+
 def test_a_wrong_document_lists_every_problem_and_nothing_is_sent(board, backend):
     at = visit("leaderboard", backend)
     wrong = document(title="", track="explain", wrong=1)
@@ -297,6 +361,17 @@ def test_what_teams_and_organisers_type_is_never_markup(tmp_path, monkeypatch, b
     assert shown(at).count("&lt;img src=x&gt;") >= 5
 
 
+def test_dates_that_were_changed_are_those_on_the_page_and_it_says_when(board, backend):
+    assert "dates" not in told(visit("leaderboard", backend))
+    board.set_dates("spring", closes="2999-12-01")
+    at = visit("leaderboard", backend)
+    (_, changed) = board.dates("spring")
+    when = changed.since[:16].replace("T", " ")
+    assert f"it takes submissions until 2999-12-01 00:00 UTC; its dates were changed on {when} UTC." in told(
+        at
+    )
+
+
 def test_a_database_that_does_not_answer_is_said_in_a_line(tmp_path, monkeypatch, backend):
     from attnlab_core.rounds.board import Board
 
@@ -427,6 +502,14 @@ def test_a_file_is_submitted_in_a_browser_and_scored_by_a_process_of_its_own(ser
             visit_.wait()
             assert visit_.wrong() == []
         assert page.evaluate(RENDERED) == []
+        page.get_by_role("combobox", name="Sort by").focus()
+        page.keyboard.type("Title")
+        page.keyboard.press("Enter")
+        page.locator("th[aria-sort=ascending]", has_text="Title").wait_for()
+        page.get_by_role("switch", name="The other way round").focus()
+        page.keyboard.press("Space")
+        page.locator("th[aria-sort=descending]", has_text="Title").wait_for()
+        assert "sort=Title&turned=true" in page.url
         assert page.get_by_role("img", name="home icon").count() == 0
         assert key not in page.url
     finally:

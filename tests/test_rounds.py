@@ -426,7 +426,7 @@ class TestScores:
         found = rounds.score(made, submission, "public", draw="a")
         lab = load("sst2")
         claim = submission.content["claim"]
-        from attnlab_core.rounds._scoring import drawn_for
+        from attnlab_core.rounds._sources import drawn_for
 
         rows = drawn_for(claim, 12, lab, found.facts["draw"])
         for k, row in enumerate(rows):
@@ -443,6 +443,19 @@ class TestScores:
         net = [-(e - c) for e, c in zip(found.values["effect"], found.values["control"], strict=True)]  # type: ignore[operator]
         assert found.values["net"] == pytest.approx(net)
         assert found.facts["replicated"] == (found.figures["net"]["low"] > 0)
+
+    def test_a_claims_sentences_are_read_without_edits_once(self, made, monkeypatch):
+        from attnlab_core.rounds import _changes
+
+        plain, read = [], _changes._read
+
+        def counted(lab, encodings, edits, *, keep):
+            plain.extend(encodings if not any(edits) else ())
+            return read(lab, encodings, edits, keep=keep)
+
+        monkeypatch.setattr(_changes, "_read", counted)
+        found = rounds.score(made, rounds.read(document(made, "discover"), made), "public", draw="a")
+        assert len(plain) == len(found.values["net"]) == 12
 
     def test_of_a_claims_own_sentences_half_are_drawn(self, made):
         said = document(made, "discover")
@@ -465,7 +478,8 @@ class TestScores:
         with pytest.raises(BadInput, match="others than those"):
             rounds.score(round_, rounds.read(document(made, "edit"), made), "public", draw="x")
 
-    def test_it_says_how_far_it_is_and_can_be_stopped(self, made):
+    @pytest.mark.parametrize("track", ["explain", "edit", "discover"])
+    def test_it_says_how_far_it_is_and_can_be_stopped(self, track, made):
         seen: list[tuple[int, int]] = []
 
         def stop(done: int, total: int) -> None:
@@ -474,8 +488,9 @@ class TestScores:
                 raise RuntimeError("enough")
 
         with pytest.raises(RuntimeError, match="enough"), watching(stop):
-            rounds.score(made, rounds.read(document(made, "explain"), made), "public", draw="x")
-        assert seen == [(k, len(made.split("public"))) for k in range(5)]
+            rounds.score(made, rounds.read(document(made, track), made), "public", draw="x")
+        total = 12 if track == "discover" else len(made.split("public"))
+        assert seen == [(k, total) for k in range(5)]
 
 
 def result(number: int, values: dict[str, list[float | None]], **figures: Any) -> Any:
@@ -535,7 +550,7 @@ class TestRanks:
     @pytest.mark.parametrize("track", rounds.TRACKS)
     def test_an_empty_table_has_no_lines(self, track, made):
         assert rounds.ranked(made, track, []) == []
-        assert [one.name for one in rounds.columns(made, track, [])] == [rounds.COLUMNS[track][0].name]
+        assert [one.name for one in rounds.columns(track, [])] == [rounds.COLUMNS[track][0].name]
 
     def test_a_line_is_plain_json(self, made):
         (line,) = rounds.ranked(made, "explain", [result(1, {"aopc_compr": [None, None]})])

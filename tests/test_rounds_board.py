@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from attnlab_core.errors import BadInput
 from attnlab_core.rounds import _jobs, _opened, _schema, _teams
 from attnlab_core.rounds._document import Refused, read
 from attnlab_core.rounds._round import Round
+from attnlab_core.rounds._shipped import ship, shipped_baselines, shipped_round
 from attnlab_core.rounds.board import Board
 from attnlab_core.store import Store
+from tests.postgres_server import free_port
 from tests.rounds_data import document, dumped, edits, scored, small_round
-from tests.test_store import free_port, server  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 DAY = 86400
@@ -42,17 +44,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, database: Callable[[str], str]) -> str:
     """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'rounds.db'}"
-    import psycopg
-
-    where = request.getfixturevalue("server")
-    with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    return where
+    return database(request.param)
 
 
 @pytest.fixture
@@ -134,7 +128,7 @@ def test_a_later_database_is_refused_in_a_line_and_left_alone(board: Board, url:
 
     with board._writing() as connection:
         connection.execute(text(f"UPDATE {_schema.VERSIONS} SET version_num = '9999'"))
-    with pytest.raises(BadInput, match=r"later AttentionLab \(tables 9999; .* up to 0001\)") as caught:
+    with pytest.raises(BadInput, match=r"later AttentionLab \(tables 9999; .* up to 0002\)") as caught:
         Board(url)
     assert "\n" not in str(caught.value)
     with board._reading() as connection:
@@ -363,6 +357,63 @@ def test_submissions_are_taken_while_the_round_is_open_and_within_its_dates(
         send(board, key)
     with pytest.raises(BadInput, match="There is no round"):
         board.submit("autumn", "Ann", key, document())
+
+
+def test_dates_are_changed_while_a_round_is_not_closed_and_the_former_ones_are_kept(
+    board: Board, clock: Clock, key: str
+) -> None:
+    winter = small_round(name="winter", opens="2026-12-02", closes="2026-12-03")
+    board.add_round(winter)
+    board.set_state("winter", "open")
+    clock.now += 60
+    board.set_dates("winter", opens="2026-12-01")
+    assert board.submit("winter", "Ann", key, document(1, round="winter"))
+    clock.now += 5 * DAY
+    with pytest.raises(BadInput, match=r"until 2026-12-03T00:00:00\+00:00"):
+        board.submit("winter", "Ann", key, document(2, round="winter"))
+    board.set_dates("winter", closes="")
+    board.set_dates("winter", opens="2026-12-01", closes="")
+    assert board.submit("winter", "Ann", key, document(2, round="winter"))
+    found = [(one.opens, one.closes, one.since[:16]) for one in board.dates("winter")]
+    assert found == [
+        ("2026-12-02", "2026-12-03", "2026-12-01T00:00"),
+        ("2026-12-01", "2026-12-03", "2026-12-01T00:01"),
+        ("2026-12-01", "", "2026-12-06T00:01"),
+    ]
+    assert board.round("winter") == replace(winter, opens="2026-12-01", closes="")
+    assert board.round("winter").digest == winter.digest
+    assert {one.name: (one.opens, one.closes) for one in board.rounds()}["winter"] == ("2026-12-01", "")
+    board.add_round(winter)  # the same as it was made
+
+
+def test_dates_that_make_no_sense_are_refused_and_leave_nothing(board: Board) -> None:
+    board.set_dates("spring", closes="2026-12-05")
+    for given, words in (
+        ({"opens": "2026-12-05"}, "would close at 2026-12-05, before it opens at 2026-12-05"),
+        ({"opens": "2026-12-07T01:00+02:00", "closes": "2026-12-06T23:00"}, "before it opens"),
+        ({"closes": "tomorrow"}, "closes is a date such as"),
+        ({"opens": "\0x"}, "opens is a date such as"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            board.set_dates("spring", **given)
+    with pytest.raises(BadInput, match="There is no round"):
+        board.set_dates("summer", closes="")
+    assert [(one.opens, one.closes) for one in board.dates("spring")] == [("", ""), ("", "2026-12-05")]
+    board.set_state("spring", "closed")
+    with pytest.raises(BadInput, match="is closed: its dates stay as they are"):
+        board.set_dates("spring", closes="")
+
+
+def test_a_database_from_before_dates_could_be_changed_is_brought_up_to_date(board: Board, url: str) -> None:
+    from sqlalchemy import text
+
+    with board._writing() as connection:
+        connection.execute(text("DROP TABLE attentionlab_dates"))
+        connection.execute(text(f"UPDATE {_schema.VERSIONS} SET version_num = '0001'"))
+    found = Board(url)
+    assert [one.name for one in found.rounds()] == ["spring"]
+    found.set_dates("spring", closes="2026-12-05")
+    assert found.round("spring").closes == "2026-12-05"
 
 
 def test_the_server_has_the_time_and_nothing_in_a_document_says_otherwise(url: str) -> None:
@@ -631,6 +682,33 @@ def test_a_baseline_is_there_once_in_a_track_and_no_teams(board: Board) -> None:
         board.set_state("summer", state)
     with pytest.raises(BadInput, match="is closed: nothing can be added"):
         board.add_baseline("summer", document(7.0, round="summer"), "late")
+
+
+def test_the_worked_round_is_shipped_once_whoever_comes(url: str) -> None:
+    assert at_once(4, lambda _: ship(Board(url))).count(True) == 1
+    board = Board(url)
+    assert not ship(board)
+    assert [(one.name, one.state) for one in board.rounds()] == [("negation", "closed")]
+    shipped = list(shipped_baselines())
+    assert [one.title for one in board.submissions("negation")] == [given.title for _, given, _ in shipped]
+    assert {one.status for one in board.submissions("negation")} == {"scored"}
+    assert board.waiting() == []
+    for name, given, whole in shipped:
+        for split, one in whole.items():
+            (found,) = (
+                result
+                for result in board.results("negation", given.track, split)
+                if result.entry.title == given.title
+            )
+            assert found.figures.keys() == one.figures.keys(), name
+            assert found.values == one.values
+            assert found.facts == one.facts
+    assert board.round("negation").digest == shipped_round().digest
+
+
+def test_the_worked_round_never_comes_beside_another(board: Board) -> None:
+    assert not ship(board)
+    assert [one.name for one in board.rounds()] == ["spring"]
 
 
 def test_workers_are_seen_and_forgotten_and_one_is_first(board: Board, clock: Clock) -> None:

@@ -23,9 +23,9 @@ from attnlab_core.rounds import worker
 from attnlab_core.rounds._queue import opened
 from attnlab_core.rounds.board import Board
 from attnlab_core.rounds.worker import alive, enqueue, start, work
+from tests.postgres_server import free_port
 from tests.redis_server import redis_server
 from tests.rounds_data import document, scored, slow_score, small_round
-from tests.test_store import free_port, server  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 
@@ -395,17 +395,9 @@ def any_queue(request: pytest.FixtureRequest, queue: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def any_board(request: pytest.FixtureRequest, tmp_path: Path, log: Path) -> Board:
+def any_board(request: pytest.FixtureRequest, database: Callable[[str], str], log: Path) -> Board:
     """An open round in a database of each kind."""
-    if request.param == "sqlite":
-        return ready(str(tmp_path / "rounds.db"))
-    import psycopg
-
-    where = request.getfixturevalue("server")
-    with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    return ready(where)
+    return ready(database(request.param))
 
 
 @pytest.mark.slow

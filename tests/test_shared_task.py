@@ -198,6 +198,68 @@ def test_a_worker_says_what_it_scores_and_ends_when_idle(board, say, monkeypatch
     assert board.submission(1).status == "scored"
 
 
+def test_what_was_refused_is_scored_anew_all_of_it_or_none(board, say, ask, monkeypatch):
+    key = board.register("A")
+    numbers = [board.submit("spring", "A", key, document(k)) for k in (0.1, 0.2, 0.3)]
+    for job in board.waiting()[:2]:
+        claim = board.claim(job, "w")
+        assert claim
+        board.refuse(claim, "The weights of 'sst2' here are others.")
+    for wrong, words in (
+        ("1 3", "Submission 3 is queued: only what was refused"),
+        ("1 9", "no submission 9"),
+    ):
+        status, out, err = say(f"task again {wrong}")
+        assert (status, out) == (2, "")
+        assert words in err
+    assert board.submission(1).status == "refused"
+    said = ask("task again 1 2")
+    assert [(one["number"], one["status"]) for one in said["submissions"]] == [(1, "queued"), (2, "queued")]
+    assert len(board.waiting()) == 3
+    monkeypatch.setattr("attnlab_core.rounds.score", lambda round_, submission, split, *, draw: _whole(0.5))
+    assert say("task worker --until-idle 0.2")[:2] == (0, "3 scored.\n")
+    assert [board.submission(number).status for number in numbers] == ["scored"] * 3
+
+
+def test_it_says_what_is_scored_anew_and_that_nobody_does(board, say):
+    board.submit("spring", "A", board.register("A"), document())
+    claim = board.claim(1, "w")
+    assert claim
+    board.refuse(claim, "no")
+    status, out, err = say("task again 1")
+    assert (status, err) == (0, "")
+    assert (
+        out == "Submission 1 to spring: queued.\nNo worker is alive. Score with: task worker --until-idle\n"
+    )
+
+
+def test_dates_are_changed_checked_and_shown_with_the_former_ones(board, say, ask):
+    status, out, err = say("task dates spring --closes 2999-12-01")
+    assert (status, err) == (0, "")
+    assert "spring: opens: once opened; closes: 2999-12-01.\nchanged 20" in out
+    assert "before: opens: once opened; closes: by hand\n" in out
+    said = ask("task dates spring --opens 2026-01-01 --closes ''")["dates"]
+    assert [(one["opens"], one["closes"]) for one in said] == [
+        ("", ""),
+        ("", "2999-12-01"),
+        ("2026-01-01", ""),
+    ]
+    assert "opens: 2026-01-01; closes: by hand; 10 submissions a day\nchanged" in say("task show spring")[1]
+    assert ask("task show spring")["round"]["dates"] == said
+    for wrong, words in (
+        ("spring", "Give a date"),
+        ("spring --closes 2025-12-01", "before it opens"),
+        ("spring --closes soon", "such as 2026-12-01"),
+        ("autumn --closes ''", "There is no round"),
+    ):
+        status, out, err = say(f"task dates {wrong}")
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert words in err
+    assert ask("task show spring")["round"]["dates"] == said
+    found = page(board, "spring", tables(board, "spring"))
+    assert re.search(r"from 2026-01-01 \(UTC where no zone is named\), changed last 20", found)
+
+
 # taking part
 
 

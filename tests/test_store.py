@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from attnlab_core._tables import beside
 from attnlab_core.errors import BadInput
 from attnlab_core.report import Report
 from attnlab_core.store import Entry, Store
+from tests.postgres_server import free_port
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
@@ -58,51 +57,10 @@ def report(**changed: Any) -> Report:
     return replace(whole, **changed)
 
 
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return made.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def server(postgres: Path) -> Iterator[str]:
-    """The URL of a new PostgreSQL server on this machine; it refuses to run as root, so that becomes another user."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        as_user: dict[str, Any] = {"cwd": folder, "timeout": 120, "stdout": subprocess.DEVNULL}
-        if os.geteuid() == 0:
-            import pwd
-
-            names = {one.pw_name for one in pwd.getpwall()}
-            who = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
-            os.chown(folder, who.pw_uid, who.pw_gid)
-            as_user |= {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []}
-        data, log = f"{folder}/data", f"{folder}/log"
-        first = ["--auth=trust", "--username=lab", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        subprocess.run([postgres / "initdb", "-D", data, *first], check=True, **as_user)
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        subprocess.run(
-            [postgres / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"], check=True, **as_user
-        )
-        try:
-            yield f"postgresql://lab@127.0.0.1:{port}/postgres"
-        finally:
-            subprocess.run(
-                [postgres / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], check=True, **as_user
-            )
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, database: Callable[[str], str]) -> str:
     """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'results.db'}"
-    import psycopg
-
-    where = request.getfixturevalue("server")
-    with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS attentionlab_results")
-    return where
+    return database(request.param)
 
 
 @pytest.fixture

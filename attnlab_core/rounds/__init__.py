@@ -9,7 +9,8 @@ when the round is closed. `ranked` puts the results in order. `Board` keeps all 
 from __future__ import annotations
 
 from attnlab_core.rounds._baselines import baselines, example
-from attnlab_core.rounds._document import DOCUMENT, Refused, Submission, read, template
+from attnlab_core.rounds._document import Refused, Submission, read
+from attnlab_core.rounds._format import DOCUMENT, template
 from attnlab_core.rounds._new import new
 from attnlab_core.rounds._plain import MOST_BYTES
 from attnlab_core.rounds._ranking import COLUMNS, Column, Line, columns, ranked

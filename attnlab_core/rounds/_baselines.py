@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attnlab_core.progress import step, unheard
-from attnlab_core.rounds._document import MOST_OWN, template
+from attnlab_core.rounds._format import MOST_OWN, template
 from attnlab_core.rounds._scoring import model
 
 if TYPE_CHECKING:

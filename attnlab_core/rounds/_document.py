@@ -1,4 +1,4 @@
-"""A submission as a document: its schema, and what is checked before anything runs.
+"""A submission as a document: what is checked before anything runs.
 
 Everything that is wrong is said at once, each with its place. Files are read as plain JSON only: nothing is unpacked.
 """
@@ -13,85 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab_core.edits import edit_from_json
 from attnlab_core.errors import AttentionLabError, BadInput
+from attnlab_core.rounds._format import (
+    CLAIM,
+    COMMON,
+    CONTENT,
+    MOST_EDIT_LETTERS,
+    MOST_EDITS,
+    MOST_SCORE,
+    NAME,
+    PARTS,
+    SCHEMA,
+)
 from attnlab_core.rounds._plain import NotPlain, odd, parsed, short
-from attnlab_core.rounds._round import TRACKS, Round, canonical
+from attnlab_core.rounds._round import Round, canonical
 
 if TYPE_CHECKING:
     from attnlab_core.edits import Edit
 
-SCHEMA = 1
-NAME = "attentionlab.submission"
-MOST_EDITS = 20
-"""In one list."""
-MOST_EDIT_LETTERS = 200_000
-"""Of one list of edits as JSON."""
-MOST_SCORE = 1e6
 MOST_PROBLEMS = 50
-FEWEST_OWN, MOST_OWN = 20, 500
-"""Sentences that a claim may bring along."""
-COMMON = ("schema", "schema_version", "round", "track", "title", "report")
-CONTENT = {"explain": ("scores",), "edit": ("edits",), "discover": ("claim",)}
-
-
-def _list(items: Any, most: int, least: int = 1) -> dict[str, Any]:
-    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
-
-
-_EDITS = _list({"type": "object", "required": ["op"]}, MOST_EDITS)
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 4000}
-_OWN = {
-    "type": "object",
-    "properties": {"text": _TEXT, "second": _TEXT, "label": _TEXT, "wrong": _TEXT},
-    "required": ["text", "label"],
-    "additionalProperties": False,
-}
-_CLAIM = {
-    "type": "object",
-    "properties": {
-        "suite": {"type": "string", "maxLength": 60},
-        "kinds": _list({"type": "string", "maxLength": 120}, 40),
-        "sentences": _list(_OWN, MOST_OWN, FEWEST_OWN),
-        "edits": _EDITS,
-        "control": _EDITS,
-        "direction": {"enum": ["up", "down"]},
-        "size": {"type": "number", "minimum": 0, "maximum": 100},
-    },
-    "required": ["edits", "control", "direction", "size"],
-    "oneOf": [{"required": ["suite"]}, {"required": ["sentences"]}],
-    "additionalProperties": False,
-}
-_PARTS: dict[str, Any] = {
-    "schema": {"const": NAME},
-    "schema_version": {"const": SCHEMA},
-    "round": {"type": "string", "maxLength": 48},
-    "track": {"enum": list(TRACKS)},
-    "title": {"type": "string", "minLength": 1, "maxLength": 120},
-    "report": {"type": "string", "maxLength": 4000},
-    "scores": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "number"}}},
-    "edits": {"anyOf": [_EDITS, {"type": "object", "additionalProperties": _EDITS}]},
-    "claim": _CLAIM,
-}
-DOCUMENT: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "A submission to a round of AttentionLab's shared task",
-    "type": "object",
-    "properties": _PARTS,
-    "required": ["schema", "schema_version", "round", "track", "title"],
-    "additionalProperties": False,
-    "allOf": [
-        {
-            "if": {"properties": {"track": {"const": track}}},
-            "then": {
-                "required": list(parts),
-                "properties": {
-                    other: False for one, rest in CONTENT.items() if one != track for other in rest
-                },
-            },
-        }
-        for track, parts in CONTENT.items()
-    ],
-}
-"""The schema as it is published; `read` checks the same, and more, in better words."""
 
 
 class Refused(BadInput):
@@ -207,7 +146,7 @@ def _outside(said: Mapping[str, Any], round_: Round) -> Iterator[str]:
 
 def _words(said: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the title and the report."""
-    yield from _fit({name: _PARTS[name] for name in ("title", "report")}, said, ("title",))
+    yield from _fit({name: PARTS[name] for name in ("title", "report")}, said, ("title",))
     for name in ("title", "report"):
         text = said.get(name)
         if isinstance(text, str) and (found := odd(text, several=name == "report")):
@@ -295,7 +234,7 @@ def edits_of(said: Sequence[Mapping[str, Any]]) -> tuple[Edit, ...]:
 
 def _claim(said: Mapping[str, Any], round_: Round) -> Iterator[str]:
     claim = said["claim"]
-    wrong = list(_fit({"claim": _CLAIM}, said, ()))
+    wrong = list(_fit({"claim": CLAIM}, said, ()))
     yield from wrong
     if wrong:
         return
@@ -338,11 +277,3 @@ def _fit(parts: Mapping[str, Any], said: Mapping[str, Any], required: Sequence[s
             continue
         why = " ".join(wrong.message.split())
         yield f"{place + ': ' if place else ''}{why if len(why) <= 160 else f'…{why[-160:]}'}."
-
-
-def template(
-    round_: Round, track: str, content: Mapping[str, Any], title: str, report: str = ""
-) -> dict[str, Any]:
-    """A document with some content, ready to be written."""
-    head = {"schema": NAME, "schema_version": SCHEMA, "round": round_.name, "track": track}
-    return head | {"title": title, "report": report} | dict(content)

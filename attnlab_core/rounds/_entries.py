@@ -41,6 +41,25 @@ class RoundEntry:
 
 
 @dataclass(frozen=True)
+class Dates:
+    """From when until when a round takes submissions.
+
+    Attributes:
+        opens: From when; empty is as soon as it is open.
+        closes: Until when; empty is until somebody closes it.
+        since: When the organiser said so, UTC.
+    """
+
+    opens: str
+    closes: str
+    since: str
+
+    def to_json(self) -> dict[str, Any]:
+        """In plain types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Entry:
     """A submission, without its content.
 

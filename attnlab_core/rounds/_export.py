@@ -6,19 +6,18 @@ What is hidden until a round closes is left out until then: figures on the hidde
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnlab_core import __version__
 from attnlab_core.errors import BadInput, UnknownName
+from attnlab_core.html_report import template
 from attnlab_core.rounds._ranking import Column, Line, columns, ranked
 from attnlab_core.rounds._round import SPLITS
 
@@ -108,7 +107,7 @@ def tables(board: Board, name: str, *, track: str | None = None, split: str | No
             results = board.results(name, one, part)
             lines = [_shown(line, state) for line in ranked(round_, one, results)]
             reports = {result.entry.number: result.entry.report for result in results}
-            found.append(Table(name, one, part, tuple(columns(round_, one, lines)), tuple(lines), reports))
+            found.append(Table(name, one, part, tuple(columns(one, lines)), tuple(lines), reports))
     return found
 
 
@@ -117,6 +116,7 @@ def about(board: Board, name: str) -> dict[str, Any]:
     round_, state = board.round(name), board.state(name)
     plain = ("name", "title", "about", "opens", "closes", "per_day", "made", "code", "digest")
     said = {one: getattr(round_, one) for one in plain} | {"state": state}
+    said["dates"] = [one.to_json() for one in board.dates(name)]
     said |= {"model": dict(round_.model), "tracks": {key: dict(one) for key, one in round_.tracks.items()}}
     said["source"] = {key: value for key, value in round_.source.items() if key != "data"}
     said["sentences"] = {split: len(round_.split(split)) for split in SPLITS}
@@ -157,7 +157,7 @@ def page(board: Board, name: str, found: Sequence[Table]) -> str:
     made = datetime.now(UTC).isoformat(timespec="seconds")
     drawn = [{"table": one, "bars": _bars(one), "asks": ASKS[one.track]} for one in found]
     kept = {"round": about(board, name), "tables": drawn, "rule": RULE, "made": made, "version": __version__}
-    return _template().render(kept, rank=rank, head=head, told=_typeset)
+    return template(Path(__file__).with_name("board.html")).render(kept, rank=rank, head=head, told=_typeset)
 
 
 def write(
@@ -252,12 +252,3 @@ def _bars(table: Table) -> list[dict[str, float] | None]:
         else None
         for one in figures
     ]
-
-
-@cache
-def _template() -> Any:
-    jinja = importlib.import_module("jinja2")
-    loader = jinja.FileSystemLoader(Path(__file__).parent)
-    return jinja.Environment(loader=loader, autoescape=True, undefined=jinja.StrictUndefined).get_template(
-        "board.html"
-    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnlab_core import plausibility
 from attnlab_core.errors import BadInput, UnknownName
 from attnlab_core.rounds import _sources
-from attnlab_core.rounds._document import FEWEST_OWN
+from attnlab_core.rounds._format import FEWEST_OWN
 from attnlab_core.rounds._round import DRAWS, GOALS, PERCENTILE, TRACKS, Round
 
 if TYPE_CHECKING:

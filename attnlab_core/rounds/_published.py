@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab_core.errors import BadInput
 from attnlab_core.rounds._baselines import example
-from attnlab_core.rounds._document import DOCUMENT
+from attnlab_core.rounds._format import DOCUMENT
 from attnlab_core.rounds._round import Round
 
 if TYPE_CHECKING:

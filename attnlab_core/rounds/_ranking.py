@@ -100,10 +100,9 @@ class Line:
         return said
 
 
-def columns(round_: Round, track: str, lines: Sequence[Line]) -> list[Column]:
+def columns(track: str, lines: Sequence[Line]) -> list[Column]:
     """The columns that have a number in some row; the first one ranks and is always there."""
     first, *rest = COLUMNS[track]
-    del round_
     return [first, *(one for one in rest if any(one.name in line.figures for line in lines))]
 
 

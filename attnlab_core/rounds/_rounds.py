@@ -1,13 +1,14 @@
-"""Rounds in the database: added once, then opened, frozen and closed."""
+"""Rounds in the database: added once, then opened, frozen and closed; their dates can be changed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attnlab_core.errors import BadInput
-from attnlab_core.rounds._entries import STATES, RoundEntry, stamp
+from attnlab_core.rounds._entries import STATES, Dates, RoundEntry, stamp
 from attnlab_core.rounds._jobs import Jobs
 from attnlab_core.rounds._opened import Hold, plain, rows
 from attnlab_core.rounds._round import Round, moment
@@ -58,9 +59,10 @@ class Rounds(Jobs):
         return [RoundEntry(**one) for one in found]
 
     def round(self, name: str) -> Round:
-        """A round with its hidden labels: not for showing."""
+        """A round with its hidden labels, and with the dates that hold now: not for showing."""
         with self._reading() as connection:
-            return Round.from_json(self._round(connection, name, "document").document)
+            found = self._round(connection, name, "document", "opens", "closes")
+        return replace(Round.from_json(found.document), opens=found.opens, closes=found.closes)
 
     def state(self, name: str) -> str:
         """Whether a round is new, open, frozen or closed."""
@@ -92,6 +94,45 @@ class Rounds(Jobs):
                 found = query.with_only_columns(jobs.c.submission).order_by(jobs.c.submission)
                 for number in connection.execute(found).scalars().all():
                     self._queue(connection, number, "hidden")
+
+    def set_dates(self, name: str, *, opens: str | None = None, closes: str | None = None) -> None:
+        """Change from when or until when a round takes submissions; what it was before stays recorded.
+
+        Args:
+            name: The round.
+            opens: A date as for `new`; empty is as soon as the round is open, None leaves it as it is.
+            closes: The same; empty is until somebody closes it.
+
+        Raises:
+            BadInput: The round is closed, something is no date, or it would close before it opens.
+        """
+        table = self._table("rounds")
+        with self._writing() as connection:
+            found = self._round(connection, name, "state", "document", "opens", "closes", hold="alone")
+            if found.state == "closed":
+                raise BadInput(f"The round {name} is closed: its dates stay as they are.")
+            before = {"opens": found.opens, "closes": found.closes}
+            given = {
+                key: plain(one) for key, one in (("opens", opens), ("closes", closes)) if one is not None
+            }
+            after = before | given
+            replace(Round.from_json(found.document), **after)  # a round checks its dates
+            if after == before:
+                return
+            connection.execute(table.update().where(table.c.name == found.name).values(**after))
+            new = after | {"round": found.name, "made_at": self._now(connection)}
+            connection.execute(self._table("dates").insert().values(**new))
+
+    def dates(self, name: str) -> list[Dates]:
+        """The dates that a round was given, one after the other; the last ones hold."""
+        table, columns = self._table("dates"), ("opens", "closes", "made_at")
+        with self._reading() as connection:
+            first = self._round(connection, name, "document", "made_at")
+            query = table.select().with_only_columns(*(table.c[one] for one in columns))
+            changed = rows(connection, query.where(table.c.round == first.name).order_by(table.c.id))
+        began = json.loads(first.document)
+        given = [began | {"made_at": first.made_at}, *changed]
+        return [Dates(one["opens"], one["closes"], stamp(one["made_at"])) for one in given]
 
     def _new(self, connection: Connection, round_: Round, state: str) -> bool:
         """Add a round where there is none of its name; whether there was none."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
-REVISION = "0001"
+REVISION = "0002"
 """The last file of `migrations/versions`."""
 VERSIONS = "attentionlab_rounds_version"
 """The table in which Alembic keeps how far a database is."""
@@ -60,6 +60,14 @@ def described() -> MetaData:
         Column("name", Text, primary_key=True),
         *text("state", "title", "tracks", "opens", "closes", "digest", "document"),
         *moments("made_at"),
+    )
+    table(
+        "dates",
+        number(),
+        Column("round", Text, to("rounds", "name"), nullable=False),
+        *text("opens", "closes"),
+        *moments("made_at"),
+        numbered=True,
     )
     table(
         "teams",

@@ -5,24 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from attnlab_core import __version__, plausibility, stats
-from attnlab_core.errors import BadInput, EditTouchedNothing
+from attnlab_core.errors import BadInput
 from attnlab_core.progress import step, unheard
-from attnlab_core.prompt import Prompt
 from attnlab_core.rounds import _sources
+from attnlab_core.rounds._changes import changed
 from attnlab_core.rounds._document import Submission, edits_of
 from attnlab_core.rounds._round import Round, Split, canonical
-from attnlab_core.tasks import Row
-from attnlab_core.tasks.custom import Custom
 
 if TYPE_CHECKING:
-    from attnlab_core.edits import Edit
-    from attnlab_core.experiments._readings import Reading
     from attnlab_core.lab import Lab
     from attnlab_core.methods import Attribution
     from attnlab_core.run import Run
@@ -31,11 +26,8 @@ METRICS = 1
 """The version of what is measured: figures of different versions are not compared."""
 FAITHFUL = ("aopc_compr", "aopc_suff", "taucorr_loo")
 MARKED = ("auprc_plau", "token_f1_plau")
-TOGETHER = 16
-BUDGET = 256 * 2**20
 Figures = dict[str, dict[str, float | int]]
 Values = dict[str, list[float | None]]
-TASK = Custom()
 
 
 @dataclass(frozen=True)
@@ -141,8 +133,8 @@ def _edit(round_: Round, content: Mapping[str, Any], split: Split, lab: Lab, dra
     del draw
     settings = round_.settings("edit")
     rows, given = round_.split(split), content["edits"]
-    each = [edits_of(given if isinstance(given, list) else given.get(row.id, ())) for row in rows]
-    asked = _changed(lab, rows, each, judged=True)
+    each = [[edits_of(given if isinstance(given, list) else given.get(row.id, ()))] for row in rows]
+    asked = [one for (one,) in changed(lab, rows, each, judged=True)]
     limit = float(settings["percentile"])
     goal = [float(row.kind in settings["kinds"]) for row in rows]
     before = [one.before["correct"] for one in asked]
@@ -233,11 +225,11 @@ def _discover(round_: Round, content: Mapping[str, Any], split: Split, lab: Lab,
     """An effect and that of its control, on sentences that nobody had seen when the claim came."""
     claim, settings = content["claim"], round_.settings("discover")
     seed = int.from_bytes(sha256(f"{draw} {split}".encode()).digest()[:4])
-    rows = drawn_for(claim, settings["draws"], lab, seed)
-    edits, control = (
-        _changed(lab, rows, [edits_of(claim[name])] * len(rows)) for name in ("edits", "control")
-    )
-    effect, other = ([_change(one) for one in some] for some in (edits, control))
+    rows = _sources.drawn_for(claim, settings["draws"], lab, seed)
+    both = [edits_of(claim[name]) for name in ("edits", "control")]
+    pairs = changed(lab, rows, [both] * len(rows))
+    edits, control = ([pair[k] for pair in pairs] for k in (0, 1))
+    effect, other = ([one.effect for one in some] for some in (edits, control))
     sign = 1.0 if claim["direction"] == "up" else -1.0
     net = [
         None if one is None or two is None else sign * (one - two)
@@ -259,108 +251,6 @@ def _discover(round_: Round, content: Mapping[str, Any], split: Split, lab: Lab,
         ],
     }
     return Scored(figures, values, facts)
-
-
-def drawn_for(claim: Mapping[str, Any], draws: int, lab: Lab, seed: int) -> list[Row]:
-    """The sentences that a claim is tested on: fresh ones of its suite, or at most half of its own."""
-    if "sentences" in claim:
-        own = [
-            Row(f"own-{k}", Prompt(one["text"], one.get("second")), (one["label"],), one.get("wrong"))
-            for k, one in enumerate(claim["sentences"])
-        ]
-        known = {label.lower(): label for label in lab.labels} if lab.task == "classification" else None
-        for k, row in enumerate(own):
-            if known is not None and row.gold[0].lower() not in known:
-                raise BadInput(
-                    f"claim/sentences/{k}/label: the model has no label {row.gold[0]!r}. Its labels are {', '.join(lab.labels)}."
-                )
-        return _sources.some(own, min(draws, max(1, len(own) // 2)), f"claim {seed}")
-    wanted = claim.get("kinds", ["*"])
-    rows = [
-        row
-        for row in _sources.drawn({"suite": claim["suite"]}, lab, seed)
-        if row.gold and any(fnmatchcase(row.kind, one) for one in wanted)
-    ]
-    if not rows:
-        raise BadInput(
-            f"claim/kinds: no sentence of the suite {claim['suite']!r} is of the kinds {', '.join(wanted)}."
-        )
-    return _sources.some(rows, draws, f"claim {seed}")
-
-
-@dataclass(frozen=True)
-class _Changed:
-    """One sentence before and after edits; where these do not fit it, nothing changed."""
-
-    before: Mapping[str, float]
-    after: Mapping[str, float]
-    touched: bool
-    percentile: float | None = None
-
-
-def _change(one: _Changed) -> float | None:
-    """By how much the log-probability of the right answer changed, in nats."""
-    found = one.before["surprisal"] - one.after["surprisal"]
-    return float(found) if math.isfinite(found) else None
-
-
-def _changed(
-    lab: Lab, rows: Sequence[Row], edits: Sequence[Sequence[Edit]], *, judged: bool = False
-) -> list[_Changed]:
-    """Every sentence without and with its edits."""
-    known = plausibility.reference(lab) if judged else None
-    found: list[_Changed] = []
-    for first in range(0, len(rows), TOGETHER):
-        step(first, len(rows))
-        with unheard():
-            found += _some_changed(
-                lab, rows[first : first + TOGETHER], edits[first : first + TOGETHER], known
-            )
-    step(len(rows), len(rows))
-    return found
-
-
-def _some_changed(
-    lab: Lab, rows: Sequence[Row], edits: Sequence[Sequence[Edit]], known: plausibility.Reference | None
-) -> list[_Changed]:
-    found = []
-    for row, some in zip(rows, edits, strict=True):
-        # The labels of a classifier are written in many ways; TASK makes them the model's own.
-        mine = TASK.fitted(_labelled(row, lab), lab)
-        encodings = list(TASK.readings(mine, lab))
-        plain = _read(lab, encodings, [()] * len(encodings), keep=known is not None)
-        before = TASK.measure(mine, *(one.asked for one in plain))
-        try:
-            settled = [lab.settle(encoding, some) for encoding in encodings]
-            new = _read(lab, encodings, settled, keep=known is not None) if some else None
-        except (BadInput, EditTouchedNothing):
-            new = None
-        if new is None:
-            found.append(_Changed(before, before, touched=False))
-            continue
-        after = TASK.measure(mine, *(one.asked for one in new))
-        percentile = None if known is None else known.judge(new[0].pattern, plain[0].pattern).percentile
-        found.append(_Changed(before, after, touched=True, percentile=percentile))
-    return found
-
-
-def _labelled(row: Row, lab: Lab) -> Row:
-    if lab.task != "classification":
-        return row
-    from dataclasses import replace
-
-    known = {label.lower(): label for label in lab.labels}
-    gold = tuple(known.get(one.lower(), one) for one in row.gold)
-    wrong = None if row.wrong is None else known.get(row.wrong.lower(), row.wrong)
-    return replace(row, gold=gold, wrong=wrong)
-
-
-def _read(
-    lab: Lab, encodings: Sequence[Any], edits: Sequence[Sequence[Edit]], *, keep: bool
-) -> list[Reading]:
-    from attnlab_core.experiments._readings import read
-
-    return read(lab, encodings, edits, budget=BUDGET, keep=keep)
 
 
 def _number(value: float | None) -> float | None:

@@ -6,6 +6,7 @@ import importlib
 import random
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,33 @@ def some(rows: Sequence[Row], limit: int | None, seed: str) -> list[Row]:
     return found
 
 
+def drawn_for(claim: Mapping[str, Any], draws: int, lab: Lab, seed: int) -> list[Row]:
+    """The sentences that a claim is tested on: fresh ones of its suite, or at most half of its own."""
+    if "sentences" in claim:
+        own = [
+            Row(f"own-{k}", Prompt(one["text"], one.get("second")), (one["label"],), one.get("wrong"))
+            for k, one in enumerate(claim["sentences"])
+        ]
+        known = {label.lower(): label for label in lab.labels} if lab.task == "classification" else None
+        for k, row in enumerate(own):
+            if known is not None and row.gold[0].lower() not in known:
+                raise BadInput(
+                    f"claim/sentences/{k}/label: the model has no label {row.gold[0]!r}. Its labels are {', '.join(lab.labels)}."
+                )
+        return some(own, min(draws, max(1, len(own) // 2)), f"claim {seed}")
+    wanted = claim.get("kinds", ["*"])
+    rows = [
+        row
+        for row in drawn({"suite": claim["suite"]}, lab, seed)
+        if row.gold and any(fnmatchcase(row.kind, one) for one in wanted)
+    ]
+    if not rows:
+        raise BadInput(
+            f"claim/kinds: no sentence of the suite {claim['suite']!r} is of the kinds {', '.join(wanted)}."
+        )
+    return some(rows, draws, f"claim {seed}")
+
+
 def to_json(row: Row, *, labels: bool = True) -> dict[str, Any]:
     """A row in plain types; without `labels` nothing of what is right, nor why."""
     said: dict[str, Any] = {"id": row.id, "text": row.prompt.text}
@@ -88,7 +116,7 @@ def to_json(row: Row, *, labels: bool = True) -> dict[str, Any]:
         if row.wrong is not None:
             said["wrong"] = row.wrong
         if row.rationale is not None:
-            said["rationale"] = [[one.segment, one.start, one.end] for one in row.rationale]
+            said["rationale"] = [[one.segment, one.start, one.end] for one in row.stretches]
     return said | ({"kind": row.kind} if row.kind else {}) | ({"group": row.group} if row.group else {})
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnlab_core.errors import BadInput
 from attnlab_core.rounds._document import Submission, read
-from attnlab_core.rounds._entries import HOUSE, Claim, Entry, Result, RoundEntry, stamp
+from attnlab_core.rounds._entries import HOUSE, Claim, Dates, Entry, Result, RoundEntry, stamp
 from attnlab_core.rounds._opened import plain, rows
 from attnlab_core.rounds._round import SPLITS
 from attnlab_core.rounds._rounds import Rounds
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from attnlab_core.rounds._round import Round
     from attnlab_core.rounds._scoring import Scored
 
-__all__ = ["Board", "Claim", "Entry", "Result", "RoundEntry"]
+__all__ = ["Board", "Claim", "Dates", "Entry", "Result", "RoundEntry"]
 Raw = bytes | str | Mapping[str, Any]
 Worked = tuple[str, Submission, Mapping[str, "Scored"]]
 

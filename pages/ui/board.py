@@ -136,7 +136,7 @@ def facts(of: Chosen) -> str:
     said = [
         f"Model {model['name']}{exactly}.",
         f"{len(of.round.rows) - hidden} public and {hidden} hidden sentences.",
-        f"The round is {STATES[of.entry.state]}{_dates(of.entry)}.",
+        f"The round is {STATES[of.entry.state]}{_dates(of.entry)}{_changed(of)}.",
         f"A team has {of.round.per_day} submissions to a track within 24 hours.",
     ]
     if of.entry.state != "closed":
@@ -154,6 +154,12 @@ def _dates(entry: RoundEntry) -> str:
             words.append(f"{verb} {when:%Y-%m-%d %H:%M} UTC")
     verb = "took" if entry.state == "closed" or _over(entry) else "takes"
     return f"; it {verb} submissions {' '.join(words)}" if words else ""
+
+
+def _changed(of: Chosen) -> str:
+    """When the organiser changed the dates last; nothing where they are the first."""
+    last = of.board.dates(of.entry.name)[1:][-1:]
+    return "".join(f"; its dates were changed on {one.since[:16].replace('T', ' ')} UTC" for one in last)
 
 
 def _over(entry: RoundEntry) -> bool:

@@ -1,4 +1,4 @@
-"""The table of the shared task on a page: its figure, its rows with all columns, one row opened, and files of it."""
+"""The results of the shared task on a page: their figure, the table, one row opened, and files of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core import charts
-from pages.ui import board, shown, state, widgets
+from pages.ui import board, board_table, shown, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FIGURE = "leaderboard"
 MOST = 30
 """Rows in the figure, beside the baselines; the table has all."""
-BETTER = {"higher": "Higher is better.", "lower": "Lower is better.", "neither": "Neither way is better."}
 
 
 @st.cache_data(max_entries=32, show_spinner="Ranking …")
@@ -49,7 +48,7 @@ def show(of: Chosen) -> None:
         return
     _told(table)
     _figure(of, table)
-    _rows(table)
+    board_table.show(table)
     _opened(table)
 
 
@@ -83,7 +82,7 @@ def _told(table: Table) -> None:
     st.markdown(
         f"Ranked by **{widgets.plain(first.label)}** on the {table.split} split. Rows with = share a rank: chance alone could put them "
         "in another order.",
-        help=f"{widgets.plain(first.caption)} {BETTER[first.better]}\n\n{board.TIES}",
+        help=f"{widgets.plain(first.caption)} {board_table.BETTER[first.better]}\n\n{board.TIES}",
     )
 
 
@@ -92,7 +91,7 @@ def _figure(of: Chosen, table: Table) -> None:
 
     first = table.columns[0]
     caption = (
-        f"{head(first)}, {of.split} split, with 95 % intervals: {first.caption} {BETTER[first.better]} Baselines are grey diamonds; the "
+        f"{head(first)}, {of.split} split, with 95 % intervals: {first.caption} {board_table.BETTER[first.better]} Baselines are grey diamonds; the "
         "dashed line is zero."
     )
     lines = [line for k, line in enumerate(table.lines) if k < MOST or line.baseline]
@@ -162,59 +161,6 @@ def _downloads(of: Chosen, table: Table, chart: Any) -> None:
                 kind, make, f"{of.entry.name}-{of.track}-{of.split}.{kind.lower()}", mime, on_click="ignore",
                 key=f"board.get.{kind}", width="stretch",
             )  # fmt: skip
-
-
-def _rows(table: Table) -> None:
-    """The table: what a column means is its tooltip, and stands below for those without a mouse."""
-    from attnlab_core.rounds._export import head
-
-    st.html(_html(table))
-    with st.expander("What the columns mean"):
-        st.markdown(
-            "\n".join(
-                f"- **{widgets.plain(head(one))}**: {widgets.plain(one.caption)} {BETTER[one.better]}"
-                for one in table.columns
-            )
-        )
-
-
-def _html(table: Table) -> str:
-    """The rows as HTML; it scrolls within its own box, and every text of a team's is escaped."""
-    from attnlab_core.rounds._export import head, rank
-
-    colours = charts.look(state.dark())
-    line = f"border-bottom:1px solid {colours['line']}"
-    cell = f"style='padding:.3rem .8rem .3rem 0;text-align:left;vertical-align:top;white-space:nowrap;{line}'"
-    named = f"style='padding:.3rem .8rem .3rem 0;text-align:left;min-width:11rem;max-width:22rem;overflow-wrap:anywhere;{line}'"
-    tips = {
-        "Rank": board.TIES,
-        "Title": "What the team calls it.",
-        "Team": "Whose it is; a baseline is a row that is always there.",
-    }
-    tips |= {
-        head(one): f"{one.caption} {BETTER[one.better]} Mean and 95 % interval." for one in table.columns
-    }
-    tips["Submission"] = "Its number."
-    heads = "".join(
-        f"<th scope='col' title='{html.escape(tip)}' style='position:sticky;top:0;background:{colours['page']};padding:.3rem .8rem .3rem 0;"
-        f"text-align:left;white-space:nowrap;cursor:help;{line}'>{html.escape(name)}</th>"
-        for name, tip in tips.items()
-    )
-    body = ""
-    for one in table.lines:
-        team = "baseline" if one.baseline else one.team
-        pen = f" style='color:{colours['muted']}'" if one.baseline else ""
-        numbers = [text.replace("-", "−").replace("..", " to ") for text in table.cells(one)]
-        cells = "".join(f"<td {cell}><bdi>{html.escape(text)}</bdi></td>" for text in (team, *numbers))
-        body += (
-            f"<tr{pen}><td {cell}>{rank(one)}</td><th scope='row' {named}>"
-            f"<bdi style='font-weight:400'>{html.escape(one.title)}</bdi></th>{cells}<td {cell}>{one.number}</td></tr>"
-        )
-    return (
-        "<div role='region' tabindex='0' aria-label='The table' style='overflow:auto;max-height:34rem'>"
-        "<table style='border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem'>"
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _opened(table: Table) -> None:

@@ -1,15 +1,15 @@
 // What all canvases of attention share: their place on the page, numbers from codes, colours, a sharp canvas, lines.
-// Put before the scripts that use it by heads.py and graph.py.
+// Put before the scripts that use it by heads.py, graph.py and painter.py.
 
 const HIDDEN = 65535; // the code of a cell that the mask hides
 
-// What Streamlit calls, of what `make` puts into a place on the page: it can receive, send and close.
-function mounted(make) {
+// What Streamlit calls, of what `make` puts into a place on the page: it can receive, send (as a state of this name) and close.
+function mounted(make, name = "view") {
   const shown = new WeakMap(); // a module is shared by all places where it is shown
   return ({ data, parentElement, setStateValue }) => {
     const one = shown.get(parentElement) ?? make(parentElement);
     shown.set(parentElement, one);
-    one.send = (view) => setStateValue("view", view);
+    one.send = (said) => setStateValue(name, said);
     if (data) one.receive(data);
     return () => {
       one.close();

@@ -3,21 +3,7 @@
 // Python owns the painting. This script shows it, changes it at once under the hand, and sends the whole of it: never a
 // difference, never more than one message at a time. What comes back is taken over where the hand has rested since.
 
-const painters = new WeakMap(); // a module is shared by all places where it is shown
-
-export default function ({ data, parentElement, setStateValue }) {
-  let painter = painters.get(parentElement);
-  if (!painter) {
-    painter = new Painter(parentElement);
-    painters.set(parentElement, painter);
-  }
-  painter.send = (message) => setStateValue("painting", message);
-  if (data) painter.receive(data);
-  return () => {
-    painter.close();
-    painters.delete(parentElement);
-  };
-}
+export default mounted((root) => new Painter(root), "painting");
 
 const PATIENCE = 5000; // ms after which a message that nobody answered counts as lost
 const REST = 800; // ms without a change after which the rest of the page may follow

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamlit.components.v2 import component
 
-from pages.ui import editing, stack, state, widgets
+from pages.ui import canvas, editing, stack, state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,15 +25,11 @@ MOST_TOKENS = 32
 MOST_CELLS = 4096
 
 
-def _asset(*names: str) -> str:
-    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
-
-
 _component = component(
     "attentionlab.painter",
-    html=_asset("painter.html"),
-    css=_asset("painter.css"),
-    js=_asset("painter_cells.js", "painter_picture.js", "painter.js"),
+    html=canvas.asset("painter.html"),
+    css=canvas.asset("painter.css"),
+    js=canvas.asset("canvas.js", "painter_cells.js", "painter_picture.js", "painter.js"),
 )
 
 

@@ -165,11 +165,6 @@ class Picture {
   }
 }
 
-function rgb(colour) {
-  const parts = /^#(..)(..)(..)/.exec(colour);
-  return parts && parts.slice(1).map((part) => parseInt(part, 16));
-}
-
 // From the page's colour to the full one; the root spreads small weights, of which there are many.
 function mixed(page, full, weight) {
   const depth = Math.sqrt(Math.max(0, Math.min(1, weight)));
