@@ -27,6 +27,8 @@ BUDGET = 0.4
 """Seconds that timing a model's passes may take, once one pass was made."""
 SLOPE = 1.5
 """What a gradient takes besides the pass, in passes, where there was no time to measure it."""
+STEEP = 3.0
+"""The same at most, whatever was measured."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ def read(run: Run) -> Reading:
     rows = _dry.rows_at_once(run)
     left = BUDGET - one
     several = min(rows, int(left / 3 / one)) if one else rows
-    row = max((_best(run, several) - one) / (several - 1), one / 50) if several > 1 else one
-    slope = max(_best(run, 1, grad=True) - one, one / 50) if left > 4 * one else SLOPE * one
+    row = _within((_best(run, several) - one) / (several - 1), one / 50, one) if several > 1 else one
+    slope = _within(_best(run, 1, grad=True) - one, one / 50, STEEP * one) if left > 4 * one else SLOPE * one
     slope_row = slope * row / one
     weights = sum(p.numel() * p.element_size() for p in run.lab.model.parameters())
     kept = sum(part.weights.numel() * (part.weights.element_size() + 1) for part in run.patterns.values())
@@ -138,10 +140,15 @@ def read(run: Run) -> Reading:
     return Reading(len(run.tokens), weights, kept, one, row, slope, slope_row)
 
 
+def _within(value: float, least: float, most: float) -> float:
+    """A time that can be: what is out of bounds comes of other work on this machine."""
+    return min(max(value, least), most)
+
+
 def _best(run: Run, rows: int, grad: bool = False) -> float:
     """The best of some tries; one alone where it takes long."""
     tries = [_timed(run, rows, grad)]
-    while sum(tries) < BUDGET / 8 and len(tries) < 3:
+    while sum(tries) < BUDGET and len(tries) < 3:
         tries.append(_timed(run, rows, grad))
     return min(tries)
 

@@ -77,7 +77,7 @@ class Compared:
         shares: Whether `a` and `b` are shares of the strongest word of each side.
         sizes: Whether they are sizes, without their signs, since only one of the methods takes sides.
         signed: Whether they may speak against the target.
-        top: The greatest size among them, which ends the scale.
+        top: The greatest size among them and their differences, which ends the scale.
         agreement: On the words that both have.
     """
 
@@ -130,8 +130,8 @@ def compare(one: Attribution, two: Attribution, by: str = "word", shares: bool |
     frame = pd.DataFrame(rows)
     whole = dict.fromkeys(("position_a", "position_b"), "Int64")
     frame = frame.astype(whole | dict.fromkeys(("score_a", "score_b", "a", "b", "difference"), "float64"))
-    top = max((abs(value) for values in given for value in values), default=0.0)
     both = frame.dropna(subset=["difference"])
+    top = max(map(abs, [*given[0], *given[1], *both["difference"]]), default=0.0)
     return Compared(frame, shares, sizes, one.signed and two.signed, top or 1e-9, _agreement(both))
 
 

@@ -13,6 +13,7 @@ import json
 import math
 import pkgutil
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +34,20 @@ SCHEMA = 1
 """Of the record; grows by one when a field changes its meaning."""
 RECORDED = Path(__file__).parent / "recorded"
 Record = Mapping[str, Any]
+_CODE = re.compile(r"(`[^`]*`)")
+_MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d)")
+_PERCENT = re.compile(r"(?<=\d) %")
+
+
+def typeset(text: str) -> str:
+    r"""A text for people: a true minus sign before numbers, and no line that begins with a percent sign; code stays as it is.
+
+    >>> typeset("by -0.2 (-3 to 5) on sst-2, 12.8 % of `--seed -1`")
+    'by −0.2 (−3 to 5) on sst-2, 12.8\xa0% of `--seed -1`'
+    """
+    parts = _CODE.split(text)
+    parts[::2] = [_PERCENT.sub("\u00a0%", _MINUS.sub("−", part)) for part in parts[::2]]
+    return "".join(parts)
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,9 @@ class Figure:
     axes: tuple[str, str] = ("", "")
     level: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caption", typeset(self.caption))
+
 
 @dataclass(frozen=True)
 class Step:
@@ -94,6 +112,10 @@ class Step:
     figure: Figure | None = None
     tries: tuple[Try, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("title", "text"):
+            object.__setattr__(self, name, typeset(getattr(self, name)))
+
 
 @dataclass(frozen=True)
 class Closing:
@@ -102,6 +124,10 @@ class Closing:
     found: tuple[str, ...]
     not_found: tuple[str, ...]
     sure: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for name in ("found", "not_found", "sure"):
+            object.__setattr__(self, name, tuple(map(typeset, getattr(self, name))))
 
 
 class Study(Protocol):

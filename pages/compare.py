@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import costing, explaining, panels, question, sharing, shell, shown, widgets
+from pages.ui import costing, explaining, narrow, panels, question, sharing, shell, shown, widgets
 from pages.ui.backend import Question
 
 UNITS = {"words": "word", "tokens": "token", "sentences": "sentence"}
 
 shell.ensure(__file__)
+narrow.style()
 sharing.title("Compare explanations")
 st.markdown(
     "One answer, explained in several ways. The methods ask different questions and seldom agree: how far they do is "

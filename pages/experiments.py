@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import experimenting, past, question, sharing, shell
+from pages.ui import experimenting, narrow, past, question, sharing, shell
 
 shell.ensure(__file__)
+narrow.style()
 sharing.title("Experiments")
 st.markdown(
     "From one sentence to a data set: what changes of attention do to a model’s answers, and how good explanations are, with "

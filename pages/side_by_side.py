@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import carrying, sharing, shell, sides, sides_shown
+from pages.ui import carrying, narrow, sharing, shell, sides, sides_shown
 
 shell.ensure(__file__)
+narrow.style()
 sharing.title("Side by side")
 st.markdown(
     "Two models, two sentences, two edits or two methods: what each says, and the difference. What you do not set apart is the same in "

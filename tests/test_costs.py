@@ -161,6 +161,18 @@ def test_the_memory_of_a_pass_is_what_is_kept(runs: dict[str, al.Run]) -> None:
         assert said.weights == 4 * run.lab.summary()["parameters"]
 
 
+def test_what_else_a_machine_does_is_not_taken_for_the_cost_of_a_row(
+    runs: dict[str, al.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        costs, "_timed", lambda run, rows, grad=False: 0.01 if rows == 1 and not grad else 9.0
+    )
+    said = costs.read(runs["classification"])
+    assert said.seconds == said.row == 0.01
+    assert said.slope == pytest.approx(costs.STEEP * 0.01)
+    assert said.slope_row == pytest.approx(said.slope)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_seconds_are_right_within_a_factor_of_three(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

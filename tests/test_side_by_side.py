@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 
+import pandas as pd
 import pytest
 import torch
 
@@ -41,6 +43,7 @@ def test_inserted_words_are_kept_as_such_and_the_others_are_subtracted():
     assert math.isnan(found.frame["difference"][2])
     assert found.frame["b"][2] == 2.0
     assert (found.top, found.shares, found.signed) == (4.0, False, True)
+    assert pairs.compare(one, account([("bad", [3.0])])).top == 7.0  # a difference is on the scale, too
     assert found.agreement.words == 3
 
 
@@ -162,6 +165,18 @@ def test_one_scale_for_both():
     assert paint[0] != strongest
 
 
+def columns(count: int) -> dict:
+    """The axis below the names of so many columns."""
+    cells = pd.DataFrame([(0, k, 0.5) for k in range(count)], columns=["query", "key", "weight"])
+    return charts.attention_chart(cells, ["internationalization"] * count).to_dict()["encoding"]["x"]["axis"]
+
+
+def test_names_of_many_columns_stand_upright_and_give_way():
+    few, many = columns(6), columns(20)
+    assert (few["labelAngle"], few["labelOverlap"]) == (-55, False)
+    assert (many["labelAngle"], many["labelOverlap"]) == (-90, "greedy")
+
+
 class TestPage:
     def wait(self, at):
         for _ in range(100):
@@ -182,6 +197,9 @@ class TestPage:
         assert "al-pair" in page
         assert "A − B:" in page
         assert "only in B" in page
+        heights = [json.loads(chart.proto.spec)["height"] for chart in at.get("vega_lite_chart")]
+        assert len(heights) == 3
+        assert len(set(heights)) == 1
         assert "Agreement" in "".join(text.value for text in at.markdown)
         assert not at.error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -117,6 +118,50 @@ def test_every_kind_of_figure_is_drawn(kind, dark):
         | {"series": ["s", "t"], "layer": [0, 1], "head": [1, 0]}
     )
     assert chart(Figure(kind, rows, "caption", ("x", "y"), 0.0), dark).to_dict()
+
+
+def test_a_bar_of_nothing_leaves_a_mark():
+    from pages.ui.story_figures import chart
+
+    rows = pd.DataFrame({"label": ["a", "b"], "value": [0.0, 0.5]})
+    drawn = chart(Figure("bars", rows, "caption"), dark=False).to_dict()
+    (tick,) = [layer for layer in drawn["layer"] if layer["mark"]["type"] == "tick"]
+    assert [row["label"] for row in drawn["datasets"][tick["data"]["name"]]] == ["a"]
+
+
+def test_rows_of_heads_keep_their_order():
+    from pages.ui.story_figures import chart
+
+    named = pd.DataFrame({"layer": ["one 0", "another 0"], "head": [0, 0], "value": [0.1, 0.2]})
+    drawn = chart(Figure("heads", named, "caption"), dark=False).to_dict()
+    assert drawn["encoding"]["y"]["sort"] == ["one 0", "another 0"]
+
+
+def test_what_is_read_has_true_minus_signs_and_no_line_begins_with_percent(served):
+    step = Step(
+        "1 % of -1",
+        "-0.5 (-1 to 2-3), 5 % of `seed -1 %`",
+        Figure("table", pd.DataFrame({"x": [-0.5]}), "95 %"),
+    )
+    assert (step.title, step.text) == ("1\u00a0% of −1", "−0.5 (−1 to 2-3), 5\u00a0% of `seed -1 %`")
+    assert step.figure is not None
+    assert step.figure.caption == "95\u00a0%"
+    assert Closing(("-1",), ("-2",), ("3 %",)) == Closing(("−1",), ("−2",), ("3\u00a0%",))
+    html = "\n".join(str(element.proto.body) for element in visit().get("html"))
+    assert "stMarkdownBadge" in html
+
+
+def test_no_story_says_otherwise():
+    for name, study in _story.studies().items():
+        steps, closing = study.story(_story.recorded(name))
+        lines = [
+            line
+            for step in steps
+            for line in (step.title, step.text, (step.figure and step.figure.caption) or "")
+        ]
+        for line in [*lines, *closing.found, *closing.not_found, *closing.sure]:
+            prose = re.sub(r"`[^`]*`", "", line)
+            assert not re.search(r"\d %|(?<![\w.)\]])-\d", prose), prose
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -17,6 +17,9 @@ from attnlab_core.prompt import named, subscripted
 if TYPE_CHECKING:
     import altair as alt
 
+SLANTED = 10
+"""Columns of a heat map up to which their names are slanted; those of more stand upright, and some are left out where they would touch."""
+
 
 def score_chart(frame: pd.DataFrame, *, target: str = "", dark: bool = False, title: str = "") -> alt.Chart:
     """Methods down, words across, each cell with its word and its share.
@@ -132,16 +135,18 @@ def attention_chart(
     named = [
         f"{text} " if text == "if" else text for text in texts
     ]  # Vega takes a lone "if" for a name of its own
-    labels = f"{json.dumps(named)}[datum.value]"
+    many = len(set(table["k"])) > SLANTED
     axis = {
-        "labelExpr": labels,
-        "labelOverlap": len(texts) > 40,
+        "labelExpr": f"{json.dumps(named)}[datum.value]",
+        "labelOverlap": "greedy" if many else False,
+        "labelLimit": 110,
+        "labelPadding": 5,
         "domain": False,
         "ticks": False,
         "labelFontSize": 12,
     }
     chart = alt.Chart(table).mark_rect(stroke=css(c.page), strokeWidth=1).encode(
-        x=alt.X("k:O", title="attended to", axis=alt.Axis(orient="top", labelAngle=-55, **axis)),
+        x=alt.X("k:O", title="attended to", axis=alt.Axis(orient="top", labelAngle=-90 if many else -55, **axis)),
         y=alt.Y("q:O", title="attends", axis=alt.Axis(**axis)),
         color=alt.Color("w:Q", scale=scale, legend=alt.Legend(title=None, orient="bottom", gradientLength=140, format=".2g", values=[-top, 0, top] if signed else [0, top / 2, top])),
         tooltip=[alt.Tooltip("row:N", title="from"), alt.Tooltip("column:N", title="to"), alt.Tooltip("w:Q", format=".3f")],

@@ -69,7 +69,7 @@ def pair_strips(found: Compared, *, dark: bool = False) -> Figure:
         rows.append(
             f"<div class='al-row'><div class='al-label'>{label}</div><div class='al-body'><div role='list' {box}>{words}</div></div></div>"
         )
-    narrow = "<style>.al-pair .al-row{grid-template-columns:3.5rem 1fr}.al-gap{border:1px dashed;opacity:.45}</style>"
+    narrow = "<style>.al-pair .al-row{grid-template-columns:3.5rem 1fr}.al-gap{border:1px dashed;opacity:.65}</style>"
     return Figure(f"{style(c)}{narrow}<div class='al al-pair'>{''.join(rows)}</div>")
 
 
@@ -101,14 +101,19 @@ def pair_legend(found: Compared, targets: tuple[str, str], *, dark: bool = False
     amount = ", ".join(css(mix(v, False, c)) for v in (0, 0.5, 1))
     unit = "share of the strongest word of each side" if found.shares else "score"
     first = (
-        f"− against, + for {what}: −{end} {_ramp(ramp)} +{end}"
+        f"− against, + for {what}: {_ends('−' + end, ramp, '+' + end)}"
         if found.signed
-        else f"A and B, {'size of what speaks for or against' if found.sizes else 'amount; takes no side:'} {what}: 0 {_ramp(amount)} {end}"
+        else f"A and B, {'size of what speaks for or against' if found.sizes else 'amount; takes no side:'} {what}: {_ends('0', amount, end)}"
     )
-    second = f"A − B: −{end} (more in B) {_ramp(ramp)} +{end} (more in A)"
+    second = f"A − B: {_ends(f'−{end} (more in B)', ramp, f'+{end} (more in A)')}"
     return Figure(
-        f"{style(c)}<p class='al-key al-legend'><span>{first}</span><span>{second}</span><span>Colours end there, numbers go on. Unit: {unit}.</span></p>"
+        f"{style(c)}<p class='al-key al-legend'><span>{first}</span><span>{second}</span><span>Unit: {unit}.</span></p>"
     )
+
+
+def _ends(first: str, stops: str, last: str) -> str:
+    """A scale with its ends, on one line."""
+    return f"<bdi style='white-space:nowrap'>{first} {_ramp(stops)} {last}</bdi>"
 
 
 def pair_chart(found: Compared, *, dark: bool = False, title: str = "") -> Any:

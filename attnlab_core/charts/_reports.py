@@ -18,6 +18,8 @@ Row = Mapping[str, Any]
 Drawn = tuple[str, Any]
 """What is seen, in a sentence, and the chart."""
 WIDE = 430
+ACROSS = 24
+"""Letters of all names of a legend up to which they stand in one line, on a narrow page, too."""
 Width = int | Literal["container"]
 PENS = ("amount", "plus", "minus", "muted", "mark", "text")
 
@@ -65,7 +67,7 @@ def interval_chart(
         more["yOffset"] = alt.YOffset("series:N", sort=names)
         tips.insert(1, "series")
     base = alt.Chart(pd.DataFrame(list(rows))).encode(
-        y=alt.Y("label:N", sort=labels, title=None, axis=alt.Axis(labelLimit=330, minExtent=6.2 * max(map(len, labels)), ticks=False, domain=False)),
+        y=alt.Y("label:N", sort=labels, title=None, axis=alt.Axis(labelLimit=330, labelPadding=9, minExtent=6.2 * max(map(len, labels)) + 9, ticks=False, domain=False)),
         tooltip=tips, **more,
     )  # fmt: skip
     pen = {} if len(names) > 1 else {"color": colours["amount"]}
@@ -89,7 +91,8 @@ def interval_chart(
 def _coloured(names: Sequence[str], field: str, colours: Mapping[str, str]) -> Any:
     alt = _altair()
     scale = alt.Scale(domain=list(names), range=[colours[pen] for pen in PENS[: len(names)]])
-    legend = alt.Legend(orient="top", labelLimit=400)
+    across = sum(map(len, names)) <= ACROSS
+    legend = alt.Legend(orient="top", labelLimit=400, columns=len(names) if across else 1)
     return alt.Color(f"{field}:N", sort=list(names), scale=scale, title=None, legend=legend)
 
 
@@ -107,12 +110,12 @@ def _evaluate(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
         mine = _interval(scores, "change", lambda row, name=name: row["score"] == name)
         if mine:
             words = name.replace("_", " ")
-            caption = f"Change of {words} under each condition, with 95 % intervals over rows."
+            caption = f"Change of {words} under each condition, with 95\u00a0% intervals over rows."
             found.append((caption, interval_chart(mine, title=f"change of {words}", level=0, **how)))
     mine = _interval(report.tables["effects"], "flip_rate", lambda _: True)
     if mine:
         chart = interval_chart(mine, title="answers that change", percent=True, **how)
-        found.append(("Share of rows whose answer is another one, with 95 % intervals.", chart))
+        found.append(("Share of rows whose answer is another one, with 95\u00a0% intervals.", chart))
     return found
 
 
@@ -139,9 +142,7 @@ def _bench(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
             {"label": r["method"].replace("_", " "), "value": r["mean"], "low": r["low"], "high": r["high"]}
             for r in mine
         ]
-        caption = (
-            f"{name}: {_meaning(name)} {better.capitalize()} is better; mean over rows with 95 % intervals."
-        )
+        caption = f"{name}: {_meaning(name)} {better.capitalize()} is better; mean over rows with 95\u00a0% intervals."
         found.append((caption, interval_chart(rows, title=name, **how)))
     return found
 
@@ -173,7 +174,7 @@ def _correlate(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
             y=alt.Y("low:Q", title=""), y2="high:Q"
         )
         chart = base.mark_line(strokeWidth=2.5, point=True).encode(y=y) + bars
-        caption = f"Rank correlation with {name}, layer by layer; mean over rows with 95 % intervals."
+        caption = f"Rank correlation with {name}, layer by layer; mean over rows with 95\u00a0% intervals."
         found.append(
             (caption, _dress(chart.properties(width=how["width"], height=230), palette(how["dark"]), ""))
         )
@@ -189,6 +190,6 @@ def _evidence(report: Report, how: Mapping[str, Any]) -> list[Drawn]:
             for r in mine
         ]
         level = next((row["chance"] for row in mine if _known(row.get("chance"))), None)
-        caption = f"Mean average precision by {unit}, with 95 % intervals; the dashed line is what a random order gives."
+        caption = f"Mean average precision by {unit}, with 95\u00a0% intervals; the dashed line is what a random order gives."
         found.append((caption, interval_chart(rows, title="mean average precision", level=level, **how)))
     return found

@@ -23,7 +23,7 @@ LONG = 20.0
 """Seconds from which on a visitor is asked first."""
 HELP = (
     "A pass is one variation of the text read by the model. Seconds are those of one pass, measured here just now, times the number "
-    "of passes; another visitor’s work makes them more."
+    "of passes; other work on this server makes both more than the method itself needs. What each took stands under “All scores”."
 )
 
 
@@ -67,9 +67,11 @@ def _light(run: Run) -> bool:
 
 def told(found: Estimate) -> None:
     """The estimate in a line, and method by method behind it."""
-    adaptive = any(one.most > one.passes for one in found.methods)
+    time, most = seconds(found.seconds), seconds(found.seconds_most)
+    last = sum(one.most for one in found.methods)
     st.markdown(
-        f":small[Costs about {span(found.seconds, found.seconds_most)}: {found.passes:,} passes{' or more' if adaptive else ''}, "
+        f":small[Costs about {time}{f', {most} at most' if most != time else ''}: {found.passes:,}"
+        f"{f' to {last:,}' if last > found.passes else ''} passes, "
         f"{widgets.plain(seconds(found.reading.seconds))} each alone.]",
         help=HELP,
     )

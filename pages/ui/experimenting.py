@@ -12,7 +12,8 @@ import streamlit as st
 
 from attnlab_core import charts, folders
 from attnlab_core.errors import AttentionLabError, BadInput
-from pages.ui import question, shown, state, waiting, widgets
+from case_studies._story import typeset
+from pages.ui import narrow, question, shown, state, waiting, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -277,7 +278,7 @@ def draw(report: Report, kept: str = "") -> None:
     """What was found, the figures, the tables, and what to mind."""
     from attnlab_core.analysis import findings, headline, html
 
-    st.header(widgets.plain(report.title), anchor=False)
+    st.header(widgets.plain(_title(report)), anchor=False)
     shown.report(report)
     short = headline(report)
     st.markdown(listed(short))
@@ -291,10 +292,11 @@ def draw(report: Report, kept: str = "") -> None:
         with st.expander("One by one"):
             st.markdown(listed(detail))
     for table, rows in report.tables.items():
-        with st.expander(f"Table: {table} ({len(rows)} rows)"):
+        with st.expander(f"Table: {table} ({len(rows):,} rows)", icon=":material/table:"):
             st.dataframe(report.to_frame(table), hide_index=True, width="stretch", key=f"report.{table}")
+            narrow.sideways()
     with st.expander("To mind", expanded=True):
-        st.markdown("\n".join(f"- {widgets.plain(note)}" for note in report.notes))
+        st.markdown("\n".join(f"- {_plain_text(note)}" for note in report.notes))
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, mime, make in (
             ("Page (HTML)", "text/html", lambda: html([report])),
@@ -310,6 +312,11 @@ def draw(report: Report, kept: str = "") -> None:
             widgets.small(kept)
 
 
+def _title(report: Report) -> str:
+    """What was measured of what, in the words of the control that asks for it."""
+    return f"{KINDS.get(report.experiment, report.experiment)}{report.title.removeprefix(report.experiment)}"
+
+
 def listed(lines: Sequence[str]) -> str:
     """Findings as a list."""
     return "\n".join(f"- {_markdown(line)}" for line in lines)
@@ -317,10 +324,15 @@ def listed(lines: Sequence[str]) -> str:
 
 def _markdown(line: str) -> str:
     """Letter by letter, but for **…**."""
-    return "".join(f"**{widgets.plain(p)}**" if k % 2 else _spaced(p) for k, p in enumerate(line.split("**")))
+    return "".join(f"**{_plain_text(p)}**" if k % 2 else _spaced(p) for k, p in enumerate(line.split("**")))
 
 
 def _spaced(part: str) -> str:
     """Plain, with the spaces at both ends kept."""
     head, tail = part[: len(part) - len(part.lstrip())], part[len(part.rstrip()) :]
-    return f"{head}{widgets.plain(part)}{tail}" if part.strip() else part
+    return f"{head}{_plain_text(part)}{tail}" if part.strip() else part
+
+
+def _plain_text(part: str) -> str:
+    """Letter by letter, with true minus signs and no line that begins with a percent sign."""
+    return widgets.plain(typeset(part)).replace(" %", "\u00a0%")

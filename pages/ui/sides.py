@@ -137,7 +137,7 @@ def _slots(apart: set[str]) -> dict[str, Slots]:
             _lay(found, shared, "", "")
     if apart:
         for column, letter, end in zip(st.columns(2, gap="medium"), LETTERS, ("", "_b"), strict=True):
-            with column, st.container(border=True):
+            with column, st.container(border=True, height="stretch"):
                 st.markdown(f"**{letter}**")
                 _lay(found, [field for field in FIELDS if field in apart], end, letter)
     return found

@@ -208,9 +208,9 @@ def attention(both: Sides) -> None:
         f"Attention: {_where(both)}", "attention", lambda: panels.side_by_side(maps), whole,
         lambda: document(both, by=found.by, cells=whole.to_dict("records")),
     )  # fmt: skip
+    rows = max(frames[name]["query"].nunique() for name in maps)
+    size: dict[str, Any] = {"width": "container", "height": 150 + 20 * rows}
     for column, (name, made) in zip(st.columns(3, gap="small"), maps.items(), strict=False):
-        size: dict[str, Any] = {"width": "container", "height": 150 + 20 * frames[name]["query"].nunique()}
-        made.encoding.x["axis"]["labelOverlap"] = True
         with column:
             st.altair_chart(
                 made.properties(**size), theme=None, alt=f"Attention, {name}; the table below has the numbers"
@@ -232,7 +232,7 @@ def _where(both: Sides) -> str:
 
 
 def _about(found: Patterns, frames: dict[str, pd.DataFrame]) -> None:
-    lines = ["A and B have one scale; A − B has its own, white at 0."]
+    lines = ["A and B have one scale; A − B has its own, without colour at 0."]
     if found.by == "word":
         lines.append(
             "The two models cut words into different pieces, so words are compared: what the pieces of a word get is added up, what "

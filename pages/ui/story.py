@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from attnlab_core.models import shipped
-from pages.ui import links, sharing, shell, shown, state, story_figures, waiting, widgets
+from pages.ui import links, narrow, sharing, shell, shown, state, story_figures, waiting, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +28,7 @@ ICONS = {"compare": ":material/compare_arrows:", "manipulate": ":material/tune:"
 def page(name: str) -> None:
     """All of a study's page below the frame."""
     study = importlib.import_module(f"case_studies.{name}")
+    narrow.style()
     sharing.title(study.TITLE)
     st.markdown(f"#### {study.QUESTION}")
     record, model = _chosen(name, study)

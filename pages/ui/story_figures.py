@@ -59,7 +59,7 @@ def drawings(figure: Figure) -> tuple[Callable[[], Any], ...]:
 def table(figure: Figure) -> None:
     """The rows as they stand, numbers with three digits."""
     rows = [
-        [f"{one:.3g}" if isinstance(one, float) else one for one in row]
+        [f"{one:.3g}".replace("-", "−") if isinstance(one, float) else one for one in row]
         for row in figure.frame.itertuples(index=False, name=None)
     ]
     widgets.table([str(name) for name in figure.frame.columns], rows, figure.caption)
@@ -119,11 +119,13 @@ def _bars(figure: Figure, look: dict[str, str]) -> Any:
         tooltip=["label", *(_digits(name) for name in ("value", "low", "high") if name in rows)],
     )
     title = figure.axes[0] or None
-    layers = [
-        base.mark_bar(color=look["amount"], height={"band": 0.6}).encode(
-            x=alt.X("value:Q", title=title, axis=alt.Axis(tickCount=6))
-        )
-    ]
+    x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=6))
+    layers = [base.mark_bar(color=look["amount"], height={"band": 0.6}).encode(x=x)]
+    sizes = [abs(value) for value in rows["value"].tolist()]
+    none = [size <= 0.01 * max(sizes) for size in sizes]
+    if any(none):  # such a bar cannot be seen
+        tick = base.mark_tick(aria=False, color=look["amount"], thickness=4, size=18).encode(x=x)
+        layers.append(tick.properties(data=rows[none]))
     if {"low", "high"} <= set(rows):
         layers.append(
             base.mark_rule(aria=False, color=look["text"], strokeWidth=2).encode(
@@ -232,12 +234,13 @@ def _heads(figure: Figure, look: dict[str, str]) -> Any:
     }
     across, down = (title or name for title, name in zip(figure.axes, ("head", "layer"), strict=True))
     size = alt.Step(max(9, min(34, 290 // max(1, int(rows["head"].nunique())))))
+    order = list(dict.fromkeys(rows["layer"])) if isinstance(rows["layer"].iloc[0], str) else "ascending"
     return (
         alt.Chart(rows)
         .mark_rect(stroke=look["line"], strokeWidth=0.5)
         .encode(
             x=alt.X("head:O", title=across, axis=alt.Axis(orient="top", **axis)),
-            y=alt.Y("layer:O", title=down, axis=alt.Axis(**axis)),
+            y=alt.Y("layer:O", sort=order, title=down, axis=alt.Axis(**axis)),
             color=alt.Color(
                 "value:Q", scale=scale, title=None, legend=alt.Legend(orient="bottom", gradientLength=220, format=".2~f")
             ),
