@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from attnlab_core._heads import reads_pictures
 from attnlab_core._late import transformers
+from attnlab_core._patterns import refuse_endless
 from attnlab_core.errors import ModelRefused
 from attnlab_core.hub import refuse_weights
 from attnlab_core.weights import planned, stored
@@ -63,11 +65,13 @@ def inspect(folder: Path) -> tuple[str, int]:
     """
     refuse_weights([file.name for file in folder.iterdir()], "the upload")
     said = {file.name: _read(file) for file in sorted(folder.glob("*.json"))}
-    if not (folder / "tokenizer.json").is_file() and not any(
-        (folder / name).is_file() for name in ("vocab.txt", "vocab.json")
-    ):
-        raise ModelRefused(f"{UPLOAD} has no tokenizer: add tokenizer.json.")
+    refuse_endless(said.get("tokenizer.json", {}), UPLOAD)
     config = said["config.json"]
+    if reads_pictures(config):
+        if "preprocessor_config.json" not in said:
+            raise ModelRefused(f"{UPLOAD} has nothing that prepares pictures: add preprocessor_config.json.")
+    elif not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        raise ModelRefused(f"{UPLOAD} has no tokenizer: add tokenizer.json.")
     held = stored(folder, "the upload")
     layers = max(config.get(key) or 0 for key in _COUNTS.split())
     experts = max(

@@ -17,6 +17,8 @@ from attnlab_core.errors import AttentionLabError, BadInput
 PACKAGE = Path(__file__).resolve().parent
 LOCAL = "127.0.0.1"
 PORT = 8501
+HOSTS = "STREAMLIT_SERVER_ALLOWED_HOSTS"
+"""The variable that says by which names the app is asked for, divided by blanks."""
 EVERYWHERE = ("0.0.0.0", "::")
 """Every address of the machine. Streamlit would ask a host outside for the machine's own, to greet with it."""
 
@@ -39,7 +41,8 @@ def command(port: int = PORT, address: str = LOCAL) -> list[str]:
     """The program and arguments that serve the app, whatever folder they are run in.
 
     Look and limits come from the `.streamlit/config.toml` beside `app.py`; what keeps the server to itself is said again
-    here, where no setting of the user's own can overrule it.
+    here, where no setting of the user's own can overrule it. On another address than this machine's own, the app answers to
+    every name, unless `STREAMLIT_SERVER_ALLOWED_HOSTS` says which.
 
     Raises:
         BadInput: no such port.
@@ -51,6 +54,7 @@ def command(port: int = PORT, address: str = LOCAL) -> list[str]:
         *(*program, "run", str(home() / "app.py")),
         *(f"--server.address={address}", f"--server.port={port}", "--server.headless=true"),
         *("--browser.gatherUsageStats=false", "--server.showEmailPrompt=false"),
+        *(["--server.allowedHosts=*"] if address != LOCAL and not os.environ.get(HOSTS) else ()),
         f"--logger.hideWelcomeMessage={str(address in EVERYWHERE).lower()}",
     ]
 

@@ -16,6 +16,7 @@ from pages.ui import (
     shell,
     shown,
     stack,
+    units,
     widgets,
     workbench,
 )
@@ -30,7 +31,7 @@ MEANING = (
     "*Flow*: attention as pipes; drawn is a greatest flow from the chosen position to each input token, found for each by itself "
     "and added up."
 )
-ALL, MEAN, LARGEST = "all tokens, each by itself", "mean over heads", "largest over heads"
+MEAN, LARGEST = "mean over heads", "largest over heads"
 
 shell.ensure(__file__)
 sharing.title("Graph")
@@ -59,8 +60,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         "Edges", list(EDGES.values()), default="raw attention", required=True, key="edges", bind="query-params",
         help=MEANING, disabled=cross,
     )  # fmt: skip
+    unit = units.choose("Between", units.ALL, "unit", f"{units.POOLED} Ways go through them as a whole.")
     kind: Kind = "raw" if cross else next(kind for kind, said in EDGES.items() if said == label)
-    read = heads_figures.read(run, now.after, part, "weights")
+    read = heads_figures.read(run, now.after, part, "weights", unit)
     layers, heads = read.before.shape[:2]
     merge = widgets.pick(
         "Heads", [MEAN, LARGEST, *(f"head {k}" for k in range(heads))], "merged", 0,
@@ -73,7 +75,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     )  # fmt: skip
     sink, layer = None, None
     if kind == "flow":
-        sink = widgets.pick("Flow to", [ALL, *places], "to", 0) - 1
+        sink = widgets.pick("Flow to", [f"all {unit}s, each by itself", *places], "to", 0) - 1
         sink = None if sink < 0 else sink
     if cross:
         layer = widgets.pick("Layer", ["mean over layers", *map(str, range(layers))], "crossed", 0) - 1
@@ -84,7 +86,7 @@ if now.after is not None:
 if read.bin > 1:
     widgets.say(
         "warning",
-        f"{read.tokens} tokens are too many to show one by one: up to {read.bin} that follow each other are one place, whose "
+        f"{read.count} {unit}s are too many to show one by one: up to {read.bin} that follow each other are one place, whose "
         "weights are averaged over those that attend and added up over those attended to. Ways through it are those of the places.",
     )
 seen = graph_figures.sight(read, kind, ("mean", "max", merge - 2)[min(merge, 2)], source, sink, layer)
@@ -95,4 +97,4 @@ if kind == "flow":
 shown.methods({"raw": "raw_attention"}.get(kind, f"attention_{kind}"))
 start = graph.chosen(seen)
 words = f"{part.capitalize()}, {EDGES[kind]}, {seen.heads}, seen from {places[source]}"
-graph.show(run, now.after, seen, words, graph.payload(seen, name, f"{run.prompt}", start))
+graph.show(run, now.after, seen, words, graph.payload(seen, name, f"{run.prompt} {unit}", start))

@@ -13,6 +13,7 @@ from pages.ui import (
     shell,
     shown,
     stack,
+    units,
     widgets,
     workbench,
 )
@@ -31,6 +32,7 @@ with left, st.container(horizontal=True, vertical_alignment="bottom", gap="mediu
         help="*Weights*: what the softmax gives; a row sums to one. *Scores*: what it is given, query times key; they show what "
         "the softmax hides, and only differences within a row matter.",
     )  # fmt: skip
+    unit = units.choose("Between", units.ALL, "unit", f"{units.POOLED} Of scores, the mean counts.")
     part = next(iter(run.patterns))
     if len(run.patterns) > 1:
         part = st.segmented_control(
@@ -44,12 +46,12 @@ if kind == "scores" and now.after is not None:
     widgets.small(
         "Scores are those before the edits of the same layer act: what changes is what earlier layers pass on."
     )
-read = heads_figures.read(run, now.after, part, kind)
+read = heads_figures.read(run, now.after, part, kind, unit)
 shown.methods("raw_attention")
 if read.bin > 1:
     widgets.say(
         "warning",
-        f"{read.tokens} tokens are too many to show one by one: up to {read.bin} that follow each other are one bin. "
+        f"{read.count} {unit}s are too many to show one by one: up to {read.bin} that follow each other are one bin. "
         + (
             "Weights are averaged over the tokens that attend and added up over those attended to."
             if kind == "weights"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import json
+import re
 import threading
 import time
 import weakref
@@ -37,6 +38,7 @@ FAMILIES = (
     ("modernbert", "masked"),
 )
 VIEWS = [entry.name for entry in app.PAGES]
+MARKED = "<img src=x onerror=window.pwned=1> **bold** $math$ <b>fat<b>.safetensors"
 QUICK = [view if view == "compare" else pytest.param(view, marks=pytest.mark.slow) for view in VIEWS]
 """One view where there is no time for all."""
 TEXTS = {
@@ -556,6 +558,43 @@ def test_files_dropped_on_the_page_are_checked_and_kept(
     at.file_uploader[0].set_value([files[0]]).run()
     at.button(key="keep").click().run()
     assert "no weights" in settle(at).error[0].value  # a configuration alone is no model
+
+
+@pytest.mark.pages
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (MARKED, f"Not needed and not kept: {MARKED}."),
+        ("../../x.json", "'../../x.json' has a folder in its name."),
+        ("..\\..\\x.json", "has a folder in its name."),
+        ("C:x.json", "has a folder in its name."),
+        (
+            ":red[red] :material/home: <img src=x>.json",
+            "':red[red] :material/home: <img src=x>.json' has a folder in its name.",
+        ),
+        ("\u202exxx.json", "Not needed and not kept: \u202exxx.json."),
+    ],
+)
+def test_the_name_of_a_file_is_shown_letter_by_letter_and_is_no_path(
+    name: str, says: str, backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pages.ui import widgets
+
+    cache = tmp_path / "one" / "two" / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    folder = save(tmp_path / "mine", layer_norm_eps=1e-9)
+    files = [(path.name, path.read_bytes(), "application/octet-stream") for path in sorted(folder.iterdir())]
+    at = visit("models")
+    at.file_uploader[0].set_value([*files, (name, b"{}", "application/json")]).run()
+    at.text_input(key="label.0").set_value(MARKED[:60]).run()
+    at.button(key="keep").click().run()
+    settle(at)
+    told = [str(one.value) for one in (*at.info, *at.error)]
+    assert any(widgets.plain(says) in one for one in told), told
+    assert not re.search(r"(?<!\\)<img", said(at))
+    assert list(tmp_path.rglob("x.json*")) == []
+    kept = [path.name for path in (cache / "attentionlab" / "uploads").glob("*/*")]
+    assert set(kept) <= uploads.NAMES
 
 
 def test_the_examples_in_the_pages_modules_hold() -> None:

@@ -297,7 +297,7 @@ def test_the_study_says_the_same_twice_and_tells_a_story(masked, small, tiny_rec
                 run.again(*(edit_from_json(each) for each in one.edits))
     changed = copy.deepcopy(tiny_record)
     changed["figures"]["prior"]["alone"]["mean"] = 0.98765
-    assert "98.8 %" in gender_bias.story(changed)[0][0].text
+    assert "98.8\u00a0%" in gender_bias.story(changed)[0][0].text
 
 
 def test_another_task_is_refused(lab) -> None:

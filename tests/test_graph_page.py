@@ -186,6 +186,34 @@ class TestThePage:
         assert any("too many to show one by one" in warning.value for warning in at.warning)
         assert data["source"] == len(data["queries"]) - 1
 
+    @pytest.mark.parametrize("edges", ["raw attention", "rollout", "flow"])
+    def test_a_graph_between_sentences(self, edges, backend):
+        from attnlab_core.graph import graph as made
+        from attnlab_core.pairs import by_place
+        from attnlab_core.prompt import sentences
+
+        text = "There is nothing to dislike here. The story was told well."
+        at = visit("graph", backend, text=text, edges=edges, unit="sentences", **{"from": text[34:]})
+        data, run = sent(at), backend().lab().result().run(text)
+        special = [(k,) for k, token in enumerate(run.tokens) if token.special]
+        places = sorted([one.positions for one in sentences(run.encoding)] + special)
+        pooled = np.array(
+            [[by_place(head, places).numpy() for head in layer] for layer in run.pattern.weights]
+        )
+        texts = [token["text"] for token in data["queries"]]
+        assert data["source"] == texts.index(text[34:]) == 2
+        expected = made(pooled, 2, edges.split()[0]).edges
+        np.testing.assert_allclose(edges_of(data), expected, atol=1e-3 * data["high"])
+        if edges == "flow":
+            assert at.selectbox(key="to").value == "all sentences, each by itself"
+
+    def test_the_answer_is_read_in_the_sentence_that_holds_its_position(self, backend):
+        backend().lab("tiny/causal").result(60)
+        data = sent(
+            visit("graph", backend, model="tiny/causal", text="One film. Two films.", unit="sentences")
+        )
+        assert [token["text"] for token in data["queries"]][data["source"]] == "Two films."
+
     def test_an_edit_that_does_not_fit_is_explained_and_the_graph_stays(self, backend):
         absent = {"op": "scale", "factor": 2.0, "where": {"keys": ["absent"]}}
         at = visit("graph", backend, e=packed(absent))

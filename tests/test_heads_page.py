@@ -139,6 +139,64 @@ class TestWhatIsSent:
         assert len(sent(at)["codes"]) == 1
 
 
+TWO = "There is nothing to dislike here. The story was told well."
+
+
+@pytest.mark.parametrize("unit", ["words", "sentences"])
+class TestUnits:
+    def test_attention_between_them_is_pooled_as_everywhere(self, unit, backend):
+        """Special tokens stay by themselves; `by_place` of the library is the oracle."""
+        from attnlab_core.pairs import by_place
+        from attnlab_core.prompt import sentences
+
+        at = visit("heads", backend, text=TWO, unit=unit)
+        data, run = sent(at), backend().lab().result().run(TWO)
+        parts = sentences(run.encoding) if unit == "sentences" else run.encoding.words
+        inside = [(part.positions, part.text, False) for part in parts]
+        special = [((k,), token.text, True) for k, token in enumerate(run.tokens) if token.special]
+        groups = sorted(inside + special)
+        assert [token["text"] for token in data["keys"]] == subscripted([text for _, text, _ in groups])
+        assert [token["special"] for token in data["keys"]] == [special for *_, special in groups]
+        places = [positions for positions, *_ in groups]
+        expected = [[by_place(head, places).numpy() for head in layer] for layer in run.pattern.weights]
+        np.testing.assert_allclose(numbers(data), expected, atol=1e-4)
+        assert (data["bin"], data["first"]) == (1, "token")  # [CLS] is first
+
+    @pytest.mark.parametrize("part", ["encoder", "decoder", "cross"])
+    def test_a_decoder_behind_an_encoder_reads_each_one_token_later(self, unit, part, backend):
+        backend().lab("tiny/pair").result(60)
+        run = backend().lab("tiny/pair").result().run(TWO)
+        read = heads_figures.read(run, None, part, "weights", unit.removesuffix("s"))
+        assert [k for row in read.rows for k in row] == list(range(len(run.tokens)))
+        of = {place.text: row for place, row in zip(read.queries, read.rows, strict=True)}
+        (part_of,) = (
+            one
+            for one in heads_figures.units.of(run.encoding, read.unit)
+            if one.text in (TWO[:33], "nothing")
+        )
+        assert of[part_of.text] == tuple(k + (part != "encoder") for k in part_of.positions)
+        np.testing.assert_allclose(np.nansum(read.before, -1), 1, rtol=1e-5)
+
+    def test_the_first_place_is_called_what_it_is(self, unit, backend):
+        backend().lab("tiny/causal").result(60)
+        data = sent(visit("heads", backend, model="tiny/causal", text=TWO, unit=unit))
+        assert data["first"] == unit.removesuffix("s")
+
+    def test_the_choice_is_in_the_link_and_in_the_files(self, unit, backend, run):
+        at = visit("heads", backend, text=TWO, unit=unit)
+        assert parse_qs(urlsplit(test_pages.shared(at)).query)["unit"] == [unit]
+        read = heads_figures.read(run, None, "encoder", "weights", unit.removesuffix("s"))
+        said = heads_figures.figure(run, None, read, heads.View(1, 2), "weights").document()
+        assert said["unit"] == unit.removesuffix("s")
+
+
+def test_words_that_are_too_many_come_in_bins(backend):
+    backend().lab("tiny/long").result(60)
+    at = visit("heads", backend, model="tiny/long", text="good story well told here " * 30, unit="words")
+    assert any("words are too many" in warning.value for warning in at.warning)
+    np.testing.assert_allclose(np.nansum(numbers(sent(at)), -1), 1, atol=1e-3)
+
+
 class TestBins:
     def places(self, count, special=(0,), border=None):
         return [

@@ -264,6 +264,10 @@ def test_the_app_is_served_to_this_machine_unless_told_otherwise(monkeypatch):
     }
     assert {"--server.address=0.0.0.0", "--server.port=8600"} <= {*opened}
     assert str(ROOT / "app.py") in plain
+    assert "--server.allowedHosts=*" in opened  # nobody knows by which name it is reached
+    assert not [flag for flag in plain if "allowedHosts" in flag]
+    monkeypatch.setenv(serving.HOSTS, "lab.example.org")
+    assert "--server.allowedHosts=*" not in served("--address", "0.0.0.0")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1"])

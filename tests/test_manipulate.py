@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from attnlab_core.prompt import sentences
+from pages.ui.links import unpack
 from tests import test_pages as world
 
 pytestmark = pytest.mark.pages
@@ -181,6 +183,59 @@ def test_a_card_is_opened_renamed_and_changed(backend):
     at.select_slider(key=f"c{number}.1.knob.factor").set_value(6.0).run()
     assert stack(at)[0]["edit"]["factor"] == 6.0
     assert stack(at)[0]["edit"]["where"] == NOTHING["where"]
+
+
+TWO = ("There is nothing to dislike here.", "The story was told well.")
+
+
+@pytest.mark.parametrize("op", ["scale", "uniform"])
+def test_a_sentence_is_edited_as_a_whole(op, backend):
+    from pages.ui.widgets import plain
+
+    at = visit("manipulate", backend, text=" ".join(TWO), among="sentences")
+    at.selectbox(key="op").set_value(op).run()
+    pills = at.button_group(key="sw")
+    assert list(pills.options) == [plain(text) for text in TWO]
+    pills.set_value([plain(TWO[1])]).run()
+    assert f"{op.capitalize()}" in shown(at)
+    assert f"on “{TWO[1]}”" in shown(at)
+    (edit,) = unpack(link(at)["e"][0])
+    assert edit["where"] == {"keys": [TWO[1]]}
+    assert not {"w", "sw", "among"} & set(link(at))  # the link holds it once
+    at.button(key="keep").click().run()
+    assert stack(at) == [edit]
+    assert not at.button_group(key="sw").value
+
+
+def test_sentences_that_are_alike_are_edited_by_their_places(backend):
+    from pages.ui.widgets import plain
+
+    at = visit("manipulate", backend, text="A film. A film.", among="sentences")
+    at.button_group(key="sw").set_value([plain("A film. (2)")]).run()
+    (edit,) = unpack(link(at)["e"][0])
+    run = backend().lab().result().run("A film. A film.")
+    assert edit["where"]["keys"] == list(range(4, 7)) == list(sentences(run.encoding)[1].positions)
+
+
+def test_a_card_is_changed_by_sentences(backend):
+    """It opens with sentences where it acts on whole ones, and what is chosen there is what it then acts on."""
+    from pages.ui.widgets import plain
+
+    zero = {"op": "zero", "where": {"keys": [TWO[1]]}}
+    at = visit("manipulate", backend, text=" ".join(TWO), e=packed(zero))
+    number = at.session_state["_stack"][0].number
+    at.session_state[f"c{number}.1.open"] = True
+    at.run()
+    box = at.button_group(key=f"c{number}.1.knob.sw")
+    assert box.value == [plain(TWO[1])]
+    at.session_state[f"c{number}.1.open"] = True
+    box.set_value([plain(TWO[0])]).run()
+    assert stack(at) == [{"op": "zero", "where": {"keys": [TWO[0]]}}]
+    at.session_state[f"c{number}.1.open"] = True
+    at.button_group(key=f"c{number}.1.knob.among").set_value("words").run()
+    words = at.button_group(key=f"c{number}.1.knob.w").value
+    assert words == [plain(text) for text in (*TWO[0][:-1].split(), ". (1)")]
+    assert stack(at) == [{"op": "zero", "where": {"keys": [TWO[0]]}}]
 
 
 def test_keeping_an_edit_makes_room_for_another(backend):

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.hub_server import save
-from tests.walk import OWN, PATIENCE
+from tests.test_walk import MARKUP, RENDERED
+from tests.walk import OWN, PATIENCE, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+MARKED = "<img src=x onerror=window.pwned=1> **bold** $math$ <b>fat<b>.safetensors"
 
 
 def zipped(folder: Path) -> dict[str, object]:
@@ -21,6 +25,29 @@ def zipped(folder: Path) -> dict[str, object]:
         for file in folder.iterdir():
             archive.write(file, file.name)
     return {"name": "tiny bert.zip", "mimeType": "application/zip", "buffer": made.getvalue()}
+
+
+def test_names_of_files_are_never_markup(address: str, visitor, tmp_path: Path) -> None:
+    """Neither in the field they are dropped on, nor in what is said of them, nor in the list of what was kept."""
+    folder = save(tmp_path / "mine", layer_norm_eps=3e-5)
+    files: list[dict[str, object]] = [
+        {"name": path.name, "mimeType": "application/octet-stream", "buffer": path.read_bytes()}
+        for path in sorted(folder.iterdir())
+    ]
+    marked = {"name": MARKED, "mimeType": "application/octet-stream", "buffer": b"x"}
+    page = visitor(f"{address}models")
+    page.get_by_role("heading", name="Bring your own").wait_for()
+    page.set_input_files("input[type=file]", files=[marked, *files])
+    page.get_by_label("What to call it").fill(MARKUP[:60])
+    page.locator("[data-testid=stFileChipName]").first.wait_for()
+    assert page.evaluate(RENDERED) == []
+    page.get_by_role("button", name="Check and keep").click()
+    page.get_by_text("Kept as upload").wait_for()
+    page.get_by_text("Not needed and not kept: <img").wait_for()
+    settle(page)
+    assert page.evaluate(RENDERED) == []
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete").wait_for(state="detached")
 
 
 @pytest.mark.parametrize("width", [1440, 390])

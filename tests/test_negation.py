@@ -115,7 +115,7 @@ def leaves(value: Any):
 def said_in(record: dict[str, Any]) -> str:
     steps, closing = negation.story(record)
     lines = [step.text for step in steps] + [*closing.found, *closing.not_found, *closing.sure]
-    return "\n".join(lines)
+    return "\n".join(lines).replace("−", "-")
 
 
 def counted(f: dict[str, Any]) -> set[str]:

@@ -41,13 +41,45 @@ def test_skipped_is_skipped_also_by_its_address(backend):
     assert "New here?" not in told(visit("start", backend, tour="off"))
 
 
-@pytest.mark.parametrize("number", range(1, 7))
+def test_skipped_is_told_to_the_browser(backend):
+    from pages.ui import tour
+
+    at = visit("start", backend)
+    assert not at.get("bidi_component")
+    at.button(key="tour.leave").click().run()
+    (told_to,) = at.get("bidi_component")
+    assert tour.SAID in str(told_to.proto)
+
+
+def test_who_skipped_it_lately_is_not_offered_it_but_has_its_links(backend, monkeypatch):
+    from types import SimpleNamespace
+
+    from pages.ui import tour
+
+    def cookies(said: str) -> None:
+        context = SimpleNamespace(
+            cookies={tour.COOKIE: said}, theme=SimpleNamespace(type="light"), url="http://127.0.0.1/"
+        )
+        monkeypatch.setattr("streamlit.context", context)
+
+    cookies(tour.OFF)
+    assert "New here?" not in told(visit("start", backend))
+    at = visit("start", backend, tour="1")
+    assert "Tour, 1 of 7." in told(at)
+    at.query_params.clear()
+    at.run()
+    assert "You have seen 1 of 7" in told(at)
+    cookies("on")
+    assert "New here?" in told(visit("start", backend))
+
+
+@pytest.mark.parametrize("number", range(1, 8))
 def test_every_step_opens_in_its_state_and_leads_on(number, backend):
     from pages.ui import tour
 
     step = tour.STEPS[number - 1]
     at = visit(step.page, backend, tour=str(number), **step.query)
-    assert f"Tour, {number} of 6." in told(at)
+    assert f"Tour, {number} of 7." in told(at)
     assert step.look in told(at)
     assert not at.error
     found = links(at)
@@ -65,11 +97,11 @@ def test_what_was_seen_is_kept_for_the_visit(backend):
     at = visit("start", backend, tour="1")
     at.query_params.clear()
     at.run()
-    assert "You have seen 1 of 6" in told(at)
+    assert "You have seen 1 of 7" in told(at)
     assert "Go on: Compare explanations" in links(at)
 
 
-@pytest.mark.parametrize("nonsense", ["0", "7", "-1", "x", "１", "9" * 400, "²"])
+@pytest.mark.parametrize("nonsense", ["0", "8", "-1", "x", "１", "9" * 400, "²"])
 def test_a_step_that_is_none_is_no_step(nonsense, backend):
     assert "Tour," not in told(visit("compare", backend, tour=nonsense))
 

@@ -243,6 +243,77 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(
     refuses(opened({**tiny, name: data}), ModelRefused, words)
 
 
+def with_tokenizer(tiny: Files, **change: Any) -> Files:
+    said = {**json.loads(tiny["tokenizer.json"]), **change}
+    return {**tiny, "tokenizer.json": json.dumps(said).encode()}
+
+
+def splitting(*patterns: str) -> dict[str, Any]:
+    parts = [
+        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+        for pattern in patterns
+    ]
+    return {"type": "Sequence", "pretokenizers": [*parts, {"type": "BertPreTokenizer"}]}
+
+
+HOSTILE = (
+    *(r"(a+)+$", r"(a|aa)+b", r"(a|a)*b", r"(\w+\s?)+!", r"a*a*b", r".*.*=.*", r"(?=a*a*b)", r"(?:a*b){2}"),
+    *(r"(a?){20}a{20}", r"((a{1,9}){1,9}){1,9}b", r"a{1,2}+b", r"a{0,999}a{0,999}b", r"(a)*\1b", r"a(?i)b|c*d"),
+    *("|".join("a*b" for _ in range(17)), "(?x)a", "(?~ab)", "[a", "(a", "a)", "(" * 999, "[" * 9999, "a" * 20_000),
+)  # fmt: skip
+KNOWN = (  # GPT-2, Llama 3, GPT-4 with possessive repeats, GPT-4o, DeepSeek, CLIP, BLOOM, Phi 4, OLMo, T5
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"""[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+""",
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
+    r" ?[^(\s|[.,!?…。，、।۔،])]+",
+    r"\d{1,3}(?=(?:\d{3})*\b)",
+    r"(?=(\d{3})+(?!\d))",
+    r" {2,}",
+)
+
+
+@pytest.mark.parametrize("where", ["pre_tokenizer", "normalizer"])
+@pytest.mark.parametrize("pattern", HOSTILE)
+def test_a_pattern_that_may_read_a_text_for_ever_is_refused(pattern: str, where: str, tiny: Files) -> None:
+    part = splitting(pattern)
+    if where == "normalizer":
+        part = {"type": "Replace", "pattern": {"Regex": pattern}, "content": " "}
+    refuses(opened(with_tokenizer(tiny, **{where: part})), ModelRefused, "could take very long")
+
+
+def test_patterns_that_only_together_take_long_are_refused(tiny: Files) -> None:
+    receive(opened(with_tokenizer(tiny, pre_tokenizer=splitting(*[r"a*b"] * 16))), "me")
+    with pytest.raises(ModelRefused, match="could take very long"):
+        receive(opened(with_tokenizer(tiny, pre_tokenizer=splitting(*[r"a*b"] * 17))), "me")
+
+
+def test_a_text_does_not_grow_beyond_bounds(tiny: Files) -> None:
+    tenfold = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
+    for times, growth in ((2, True), (3, False)):
+        files = opened(
+            with_tokenizer(tiny, normalizer={"type": "Sequence", "normalizers": [tenfold] * times})
+        )
+        if growth:
+            receive(files, "me")
+        else:
+            with pytest.raises(ModelRefused, match="256 times as long"):
+                receive(files, "me")
+
+
+@pytest.mark.parametrize("pattern", KNOWN)
+def test_patterns_of_well_known_tokenizers_are_taken_and_end_soon(pattern: str, tiny: Files) -> None:
+    """Also with texts on which they fail at every letter but the last."""
+    got = receive(opened(with_tokenizer(tiny, pre_tokenizer=splitting(pattern))), "me").upload
+    tokenizer = models.load(got.name, device="cpu").tokenizer
+    for letter in "aA1 .ª\n":
+        began = time.perf_counter()
+        tokenizer(letter * 5000 + "!", truncation=False, verbose=False)
+        assert time.perf_counter() - began < 20
+
+
 def test_missing_parts_are_named(tiny: Files) -> None:
     for part, words in (
         ("config.json", "no config.json"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
 import time
+import tomllib
+import weakref
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from attnlab_core.errors import Cancelled, ModelRefused
 from benchmarks import visitors
 from benchmarks._visitor import Visitor
-from benchmarks.serving import serving
+from benchmarks.serving import ROOT, serving
 from pages.ui.backend import Backend
 from pages.ui.tasks import GONE, Task
 
@@ -39,6 +43,43 @@ def test_the_app_is_served_to_this_machine_alone(server):
     with socket.socket() as other:
         other.settimeout(5)
         assert other.connect_ex(("127.0.0.2", port)) != 0
+
+
+def answer(address: str, host: str, origin: str | None = None) -> int:
+    """The status with which the app answers a browser that was led to it as `host`, by a page of `origin`."""
+    port = urlsplit(address).port
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    said = {"Host": f"{host}:{port}", "Origin": origin or f"http://{host}:{port}", "Upgrade": "websocket"}
+    said |= {"Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
+    with socket.create_connection(("127.0.0.1", port), 5) as asked:
+        lines = [f"{name}: {value}" for name, value in said.items()]
+        asked.sendall("\r\n".join(["GET /_stcore/stream HTTP/1.1", *lines, "", ""]).encode())
+        return int(asked.recv(64).split()[1])
+
+
+def test_no_page_of_another_host_reaches_the_app(server):
+    """Neither one whose own name was made to lead here, nor one that asks from where it is."""
+    for host in ("127.0.0.1", "localhost"):
+        assert answer(server[0], host) == 101
+        assert answer(server[0], host, "http://evil.example") == 403
+    assert answer(server[0], "evil.example") == 403
+
+
+@pytest.mark.slow
+def test_a_name_that_the_operator_gives_is_answered_to(monkeypatch):
+    from attnlab_core.serving import HOSTS
+
+    monkeypatch.setenv(HOSTS, "lab.example.org *.lab.example")
+    with serving() as (address, _):
+        for host, status in {"lab.example.org": 101, "a.lab.example": 101, "127.0.0.1": 403}.items():
+            assert answer(address, host) == status
+
+
+def test_what_keeps_other_pages_out_is_switched_on():
+    said = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]
+    assert said["enableCORS"]
+    assert said["enableXsrfProtection"]
+    assert set(said["allowedHosts"]) == {"127.0.0.1", "localhost"}
 
 
 def steps(task: Task) -> list[float]:
@@ -101,6 +142,99 @@ def test_who_comes_back_finds_the_work_begun_anew():
     first, second = at.session_state["_numbers_seen"]
     assert first != second
     assert at.text[0].value == "7"
+
+
+def loads(*, steps: int = 500, seconds: float = 0.01):
+    """What loads a tiny model in steps; its name says how it ends. What it made is noted."""
+    from attnlab_core.progress import step
+    from attnlab_core.testing import tiny_lab
+
+    begun: list[str] = []
+    made: list[weakref.ref] = []
+
+    def load(name: str):
+        begun.append(name)
+        for k in range(0 if "at once" in name else steps):
+            step(k, steps)
+            time.sleep(seconds)
+        if "breaks" in name:
+            raise ModelRefused("It broke off.")
+        lab = tiny_lab()
+        made.append(weakref.ref(lab.model))
+        if "long" in name:  # no step while the weights are read
+            time.sleep(2 * GONE)
+        return lab
+
+    return load, begun, made
+
+
+@pytest.fixture
+def loading(monkeypatch):
+    """A backend whose models are loaded in five seconds, what was begun, and what was made."""
+    from pages.ui import backend as module
+
+    load, begun, made = loads()
+    monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(gc, "freeze", lambda: None)  # or the tests' own objects would never be collected
+    return Backend(), begun, made
+
+
+def test_a_model_on_its_way_is_given_up_when_its_visitor_leaves(loading, monkeypatch):
+    """Its place among those that wait is free at once: the next is loaded, and who waits for nobody is not begun."""
+    from pages.ui import visitors as presence
+
+    made, begun, _ = loading
+    there, behind = threading.Event(), threading.Event()
+    there.set()
+    monkeypatch.setattr(presence, "presence", lambda: there.is_set)
+    first = made.lab("first")
+    monkeypatch.setattr(presence, "presence", lambda: behind.is_set)
+    never = made.lab("never")
+    monkeypatch.setattr(presence, "presence", lambda: presence.always)
+    last = made.lab("last, at once")
+    time.sleep(0.3)
+    there.clear()
+    gone = time.monotonic()
+    assert isinstance(first.exception(GONE + 20), Cancelled)
+    assert time.monotonic() - gone >= 0.5 * GONE  # a connection that only broke may come back
+    assert isinstance(never.exception(20), Cancelled)
+    assert last.result(60)
+    assert begun == ["first", "last, at once"]
+    assert not made.asked("first")
+    assert "first" not in made.progress
+    assert [one.name for one in made.loaded()] == ["last, at once"]
+
+
+def test_a_model_goes_on_while_one_of_those_who_asked_is_there(loading, monkeypatch):
+    from pages.ui import visitors as presence
+
+    made, begun, _ = loading
+    monkeypatch.setattr(presence, "presence", lambda: presence.always)
+    future = made.lab("both")
+    monkeypatch.setattr(presence, "presence", lambda: lambda: False)
+    assert made.lab("both") is future
+    assert future.result(60)
+    assert begun == ["both"]
+
+
+@pytest.mark.parametrize("name", ["at once, long", "at once, breaks"])
+def test_what_came_too_late_is_dropped_and_loaded_anew_for_the_next(name, loading, monkeypatch):
+    """Where no step tells in between: the model leaves the memory, and a failure is not held against who comes later."""
+    from pages.ui import visitors as presence
+
+    made, begun, kept = loading
+    answers = iter([True])
+    monkeypatch.setattr(presence, "presence", lambda: lambda: next(answers, False))
+    monkeypatch.setattr("pages.ui.shelf.GONE", 0.0)
+    error = made.lab(name).exception(60)
+    assert isinstance(error, Cancelled)
+    assert made.loaded() == []
+    assert not made.asked(name)
+    assert all(model() is None for model in kept)
+    monkeypatch.setattr(presence, "presence", lambda: presence.always)
+    again = made.lab(name)
+    assert isinstance(again.exception(60), ModelRefused) if "breaks" in name else again.result(60)
+    assert begun == [name, name]
 
 
 def test_memory_is_tidied_now_and_then_only(monkeypatch):

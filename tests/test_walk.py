@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from app import PAGES
-from pages.ui import links
+from pages.ui import links, tour
 from tests import walk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -50,6 +51,39 @@ def test_nothing_is_wrong_with_a_page(name, theme, address, enter):
             wrong |= {f"{state} {size}: {one}": None for one in visit.wrong()}
         visit.page.context.close()
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+OPENED = {"start": {"Share", "All steps"}, "manipulate": {"Share", "Change", "Files and code", "Download"}}
+"""Some of what has to be found; on every page there is at least the menu Share."""
+UNFOLDED = ("compare", "side_by_side", "manipulate", "heads", "graph", "next_tokens", "models", "leaderboard")
+"""Pages that have something to unfold at once."""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", [entry.name for entry in PAGES])
+def test_nothing_is_wrong_with_what_opens_on_a_page(name, theme, address, enter):
+    """All that unfolds, then each popover by itself: no barrier in it, no error, nothing that scrolls sideways."""
+    visit, wrong = enter(link(address, name, walk.WORKED.get(name, "")), color_scheme=theme), {}
+    visit.wait()
+    count = walk.unfold(visit.page)
+    wrong |= {f"unfolded: {one}": None for one in visit.wrong()}
+    found = set()
+    for popover in walk.popovers(visit.page):
+        found.add(popover)
+        wrong |= {f"{popover}: {one}": None for one in visit.wrong()}
+    assert not wrong, "\n" + "\n".join(wrong)
+    assert OPENED.get(name, {"Share"}) <= found
+    assert count or name not in UNFOLDED
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_dialog_of_a_page_that_is_not_there_has_no_barrier(theme, address, enter):
+    visit = enter(link(address, "nowhere"), color_scheme=theme)
+    visit.page.get_by_role("dialog").wait_for()
+    visit.wait()
+    assert walk.barriers(visit.page) == []
+    visit.page.keyboard.press("Escape")
+    visit.page.get_by_role("dialog").wait_for(state="hidden")
 
 
 PLACE = """() => {
@@ -122,6 +156,12 @@ def test_the_tour_is_skipped_by_keys_alone(address, enter):
     visit.page.keyboard.press("Enter")
     visit.page.get_by_text("New here?").wait_for(state="hidden")
     assert "tour=off" in visit.page.url
+    again = visit.page.context.new_page()  # a later visit of the same browser
+    again.goto(link(address, "start"))
+    walk.settle(again)
+    assert again.get_by_text("New here?").count() == 0
+    (kept,) = [one for one in visit.page.context.cookies() if one["name"] == tour.COOKIE]
+    assert 20 < (kept["expires"] - time.time()) / 86400 < 31
 
 
 MARKUP = "<img src=x onerror=window.pwned=1> **bold** $math$ :material/home: :red[red] [link](http://evil.invalid) <b>fat</b>"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from app import PAGES
 from pages.ui import links
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ ARGUMENTS = [
 ]
 """Chromium without any host but this one."""
 OWN = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:|file:")
-ASKED_IN_VAIN = re.compile(r"404 .*\(http://127\.0\.0\.1:\d+/\w+/_stcore/(health|host-config)\)$")
-"""On a deep link Streamlit's own script first looks for its server below the page's address, in every app there is."""
+_NAMES = "|".join(entry.name for entry in PAGES[1:])
+ASKED_IN_VAIN = re.compile(rf"404 .*\(http://127\.0\.0\.1:\d+/({_NAMES})/_stcore/(health|host-config)\)$")
+"""What Streamlit's script asks on a deep link, once each: whether the whole app is served below this address, as it could be with
+`server.baseUrlPath`; then it asks one level up. No setting of a server says where it is beforehand."""
 HEAVY = ("serious", "critical")
 SCALED = links.pack([{"op": "scale", "factor": 4.0, "where": {"keys": ["nothing"]}}])
 WORKED = {
@@ -69,11 +72,16 @@ class Visit:
     page: Any
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    vain: set[str] = field(default_factory=set)
 
     def hear(self, said: Any) -> None:
-        """Note an error of the console."""
+        """Note an error of the console; of what is asked in vain on arrival, what is asked again."""
         text = f"{said.text} ({said.location.get('url', '')})"
-        if said.type == "error" and not ASKED_IN_VAIN.search(text):
+        if said.type != "error":
+            return
+        if ASKED_IN_VAIN.search(text) and text not in self.vain:
+            self.vain.add(text)
+        else:
             self.errors.append(text)
 
     def wait(self) -> None:
@@ -131,6 +139,36 @@ def enter(browser: Any, url: str, **settings: Any) -> Visit:
     visit.page.on("websocket", lambda one: OWN.match(one.url) or visit.outside.append(one.url))
     visit.page.goto(url)
     return visit
+
+
+def unfold(page: Any) -> int:
+    """Open everything that can be unfolded, also what is in there; how many there were."""
+    folded = page.locator("details:not([open]) > summary").filter(visible=True)
+    found = 0
+    while folded.count() and found < 100:
+        folded.first.click()
+        found += 1
+        settle(page)
+    return found
+
+
+def popovers(page: Any) -> Iterator[str]:
+    """Open every popover of the page, one after the other; each is open, and unfolded, while its name is looked at."""
+    buttons = page.locator("[data-testid=stPopoverButton]").filter(visible=True)
+    for number in range(buttons.count()):
+        button = buttons.nth(number)
+        if button.is_disabled():
+            continue
+        name = button.locator("p").inner_text()
+        button.click()
+        body = page.locator("[data-testid=stPopoverBody]").filter(visible=True)
+        body.first.wait_for()
+        settle(page)
+        unfold(page)
+        yield name
+        page.keyboard.press("Escape")
+        body.first.wait_for(state="hidden")
+        settle(page)
 
 
 def barriers(page: Any) -> list[str]:

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pages.ui import naming, settings
+from pages.ui import naming, settings, visitors
 from pages.ui.shelf import Shelf
 from pages.ui.tasks import Awaited, Task
 from pages.ui.tidying import Tidy
@@ -108,8 +108,8 @@ class Backend:
         self.progress: dict[str, float] = {}
 
     def lab(self, name: str = DEFAULT) -> Future[Lab]:
-        """The model, now or later; the first call starts the loading."""
-        return self._shelf.lab(name)
+        """The model, now or later; the first call starts the loading, which is given up when all who asked have left."""
+        return self._shelf.lab(name, visitors.presence())
 
     def loaded(self) -> list[Loaded]:
         """The models that are there, the one asked for last at the front."""
@@ -135,6 +135,7 @@ class Backend:
 
         def watch(done: int, total: int) -> None:
             self.progress[name] = done / max(total, 1)
+            self._shelf.go_on(name)
 
         gc.disable()  # the imports make half a million objects that stay; looking through them costs a quarter of the time
         try:

@@ -1,4 +1,4 @@
-"""The form of an edit: which one, its settings, its words, layers and heads; for a new one and for a card."""
+"""The form of an edit: which one, its settings, its words or sentences, layers and heads; for a new one and for a card."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.ui import knobs, state, widgets
+from pages.ui import knobs, state, units, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attnlab_core.edits import Edit
     from attnlab_core.lab import Lab
+    from attnlab_core.prompt import Word
     from attnlab_core.run import Run
 
 FIRST = "scale"
 WORDLESS = ("scale", "suppress", "focus", "zero")
 """Edits that, without any word or head chosen, would change nothing or everything."""
+KEYS, QUERIES = {"word": "w", "sentence": "sw"}, {"word": "q", "sentence": "sq"}
+"""The names of the boxes for those attended to, and for those that attend."""
+WHOLE = "A sentence stands for all of its tokens."
 
 
 def draft(lab: Lab, run: Run) -> Edit | None:
@@ -31,32 +35,34 @@ def draft(lab: Lab, run: Run) -> Edit | None:
         "What happens", list(known), list(known).index(FIRST), format_func=lambda name: title(known[name]), key="op"
     )  # fmt: skip
     widgets.small(caption(known[op]))
-    words = run.encoding.words
-    chosen = widgets.words_box("To the attention on", [word.text for word in words], "w")
+    unit = units.choose("Choose among", units.WHOLE, "among", WHOLE)
+    parts = units.of(run.encoding, unit)
+    chosen = widgets.words_box("To the attention on", _texts(parts), KEYS[unit])
     values = knobs.knobs_of(known[op], f"e.{op}")
-    layers, heads, queries = where(lab, run)
+    layers, heads, queries = where(lab, parts, unit)
     if not chosen and op in WORDLESS and not (op == "zero" and heads):
         return None
     somewhere = chosen or layers or heads or queries
-    if not somewhere and not st.checkbox("For all words, in all layers and heads", key="op_on"):
+    if not somewhere and not st.checkbox(f"For all {unit}s, in all layers and heads", key="op_on"):
         return None
     place = Where(
-        layers=layers, heads=heads, keys=widgets.places(run.encoding, [words[k] for k in chosen]) or None,
-        queries=widgets.places(run.encoding, [words[k] for k in queries]) if queries else None,
+        layers=layers, heads=heads, keys=widgets.places(run.encoding, [parts[k] for k in chosen]) or None,
+        queries=widgets.places(run.encoding, [parts[k] for k in queries]) if queries else None,
     )  # fmt: skip
     return known[op](**values, where=place)
 
 
 def where(
-    lab: Lab, run: Run, prefix: str = ""
+    lab: Lab, parts: Sequence[Word], unit: str, prefix: str = ""
 ) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None, list[int]]:
-    """Layers, heads, and the words that attend, by their numbers; None or nothing for all."""
-    labels = widgets.unique([word.text for word in run.encoding.words])
+    """Layers, heads, and the words or sentences that attend, by their numbers; None or nothing for all."""
+    labels = widgets.unique(_texts(parts))
     with st.expander("Where: layers, heads, who attends", icon=":material/layers:"):
         layers = several("Layers", range(lab.layers), f"{prefix}layers", "all layers")
         heads = several("Heads", range(lab.heads), f"{prefix}heads", "all heads")
         queries = several(
-            "Words that attend", range(len(labels)), f"{prefix}q", "all words and special tokens", labels.__getitem__
+            f"{unit.capitalize()}s that attend", range(len(labels)), f"{prefix}{QUERIES[unit]}",
+            f"all {unit}s and special tokens", labels.__getitem__,
         )  # fmt: skip
     return layers, heads, list(queries or ())
 
@@ -71,9 +77,10 @@ def several(label: str, options: Any, key: str, all_of: str, shown: Any = str) -
 
 def clear() -> None:
     """Begin a new edit."""
-    widgets.set_words((), "w", ())
+    for key in KEYS.values():
+        widgets.set_words((), key, ())
     state.put("op_on", False)
-    for key in ("layers", "heads", "q"):
+    for key in ("layers", "heads", *QUERIES.values()):
         state.put(key, [])
 
 
@@ -96,29 +103,34 @@ def changed(said: dict[str, Any], lab: Lab, run: Run, prefix: str) -> dict[str, 
 
 
 def _where_again(place: dict[str, Any], lab: Lab, run: Run, prefix: str) -> dict[str, Any]:
-    """The same for `where`; places that are no whole words stay as they are."""
+    """The same for `where`; places that are no whole words, or sentences, stay as they are."""
     from attnlab_core.edits import Where
 
-    words, texts = run.encoding.words, [word.text for word in run.encoding.words]
     settled = Where(**place).settle(run.encoding, lab.layers, lab.heads)
-    keys, queries = (_whole(run, chosen) for chosen in (settled.keys, settled.queries))
+    sentences = units.of(run.encoding, "sentence")
+    named = len(sentences) > 1 and _whole(sentences, settled.keys)
+    state.begin(f"{prefix}among", "sentences" if named else "words")
+    unit = units.choose("Choose among", units.WHOLE, f"{prefix}among", WHOLE, bound=False)
+    parts = units.of(run.encoding, unit)
+    texts, box = _texts(parts), f"{prefix}{KEYS[unit]}"
+    keys, queries = (_whole(parts, chosen) for chosen in (settled.keys, settled.queries))
     if place.get("keys") and not keys:
-        widgets.small("It acts on tokens that are no whole words; these stay.")
+        widgets.small(f"It acts on tokens that are no whole {unit}s; these stay.")
     else:
-        if state.get(f"{prefix}w") is None and state.get(f"{prefix}ws") is None:
-            widgets.set_words(texts, f"{prefix}w", keys)
-        chosen = widgets.words_box("To the attention on", texts, f"{prefix}w", bound=False)
+        if state.get(box) is None and state.get(f"{box}s") is None:
+            widgets.set_words(texts, box, keys)
+        chosen = widgets.words_box("To the attention on", texts, box, bound=False)
         place["keys"] = (
             place.get("keys")
             if chosen == keys
-            else list(widgets.places(run.encoding, [words[k] for k in chosen]))
+            else list(widgets.places(run.encoding, [parts[k] for k in chosen]))
         )
-    for name, given in (("layers", settled.layers), ("heads", settled.heads), ("q", queries)):
+    for name, given in (("layers", settled.layers), ("heads", settled.heads), (QUERIES[unit], queries)):
         state.begin(f"{prefix}{name}", list(given or ()))
-    layers, heads, attending = where(lab, run, prefix)
+    layers, heads, attending = where(lab, parts, unit, prefix)
     place |= {"layers": list(layers or ()), "heads": list(heads or ())}
     if not (place.get("queries") and not queries) and attending != queries:
-        place["queries"] = list(widgets.places(run.encoding, [words[k] for k in attending]))
+        place["queries"] = list(widgets.places(run.encoding, [parts[k] for k in attending]))
     return {name: value for name, value in place.items() if value}
 
 
@@ -150,8 +162,12 @@ def _by_cells(kind: Any) -> bool:
     return kind.by_hand or "cells" in kind.__dataclass_fields__
 
 
-def _whole(run: Run, positions: Any) -> list[int]:
-    """The numbers of the words that make up exactly these positions; none where they do not."""
+def _whole(parts: Sequence[Word], positions: Any) -> list[int]:
+    """The numbers of the words or sentences that make up exactly these positions; none where they do not."""
     wanted = set(positions or ())
-    found = [k for k, word in enumerate(run.encoding.words) if set(word.positions) <= wanted]
-    return found if {p for k in found for p in run.encoding.words[k].positions} == wanted else []
+    found = [k for k, part in enumerate(parts) if set(part.positions) <= wanted]
+    return found if {p for k in found for p in parts[k].positions} == wanted else []
+
+
+def _texts(parts: Sequence[Word]) -> list[str]:
+    return [units.short(part.text) for part in parts]

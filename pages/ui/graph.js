@@ -43,6 +43,7 @@ class Graph {
       if (other || level > edges.layers || place >= edges.count(Math.max(level, 0))) Object.assign(this.view, NONE);
       this.spot = null;
       this.doc = data.doc;
+      this.find(".first").textContent = `First ${data.first}`;
       this.find(".edited").hidden = !edges.after;
     }
     this.refresh();

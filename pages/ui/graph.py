@@ -100,6 +100,7 @@ def payload(seen: Sight, name: str, text: str, start: View) -> dict[str, Any]:
         "keys": heads_figures.told(read.keys),
         "source": first.source,
         "bin": read.bin,
+        "first": read.first,
         "high": high,
         "codes": [base64.b64encode(code).decode() for code in coded],
         "totals": [one.totals.round(6).tolist() for one in seen.graphs],

@@ -63,10 +63,9 @@ def said_of(kind: Kind, merge: Merge) -> str:
 
 
 def start_of(run: Run, read: Read) -> int:
-    """The place at which the model's answer is read; of a bin, the bin that holds it."""
+    """The place at which the model's answer is read: of words, sentences and bins, the one that holds it."""
     reads = run.goal().reads[0]
-    _, bins = heads_figures.binning(heads_figures.places(run, run.patterns[read.part])[0], len(read.queries))
-    return next(k for k, one in enumerate(bins) if reads in one)
+    return next(k for k, tokens in enumerate(read.rows) if reads in tokens)
 
 
 Edge = tuple[int, int, int, float]

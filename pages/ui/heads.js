@@ -57,6 +57,7 @@ class Heads {
     for (const [name, count] of [["layer", values.layers], ["head", values.heads]]) {
       this.find(`[data-choice=${name}]`).replaceChildren(...Array.from({ length: count }, (_, k) => new Option(k, k)));
     }
+    this.find(".first").textContent = `First ${values.first}`;
     this.find(".edited").hidden = !values.after;
     this.find(".pair").hidden = !values.paired;
     this.find(".least").hidden = this.find(".rescale").hidden = values.kind !== "weights";

@@ -115,6 +115,7 @@ def payload(read: Read, name: str, kind: str, start: View) -> dict[str, Any]:
         "queries": heads_figures.told(read.queries),
         "keys": heads_figures.told(read.keys),
         "bin": read.bin,
+        "first": read.first,
         "codes": [base64.b64encode(code).decode() for code in coded],
         "start": asdict(start),
     }

@@ -1,12 +1,12 @@
-"""The numbers behind the page Heads: read off a run, binned where the text is long, merged for files."""
+"""The numbers behind the page Heads: read off a run, by tokens, words or sentences, binned where the text is long, merged for files."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from attnlab_core import charts
-from pages.ui import state
+from pages.ui import state, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from attnlab_core.pattern import AttentionPattern
+    from attnlab_core.prompt import Word
     from attnlab_core.run import Run
     from pages.ui.heads import View
 
+T = TypeVar("T")
 MOST_TOKENS = 64
 MOST_VALUES = 2_000_000
 """That are sent to the browser for one run; of a very large model fewer tokens are shown."""
@@ -25,7 +27,7 @@ MOST_VALUES = 2_000_000
 
 @dataclass(frozen=True)
 class Place:
-    """A token, or a bin of tokens that follow each other.
+    """A token, a word or a sentence, or a bin of them that follow each other.
 
     Attributes:
         text: For display.
@@ -45,11 +47,13 @@ class Read:
     Attributes:
         before: Without edits.
         after: Under edits, if there are any.
-        queries: The tokens that attend, or bins of them.
+        queries: The places that attend.
         keys: Those attended to.
         part: "encoder", "decoder" or "cross".
-        bin: How many tokens a bin holds at most; 1 is no bins.
-        tokens: How many tokens there are.
+        unit: What a place is: "token", "word" or "sentence".
+        bin: How many of them a bin holds at most; 1 is no bins.
+        count: How many there are.
+        rows: The positions of the tokens of each query.
     """
 
     before: np.ndarray
@@ -57,24 +61,37 @@ class Read:
     queries: tuple[Place, ...]
     keys: tuple[Place, ...]
     part: str
+    unit: str
     bin: int
-    tokens: int
+    count: int
+    rows: tuple[tuple[int, ...], ...]
+
+    @property
+    def tokens_per_place(self) -> int:
+        """How many tokens a query holds at most."""
+        return max(map(len, self.rows))
+
+    @property
+    def first(self) -> str:
+        """What the first place is called; a special token stays a token."""
+        return "token" if self.keys[0].special else self.unit
 
 
-def read(run: Run, after: Run | None, part: str, kind: str) -> Read:
-    """The weights or the scores of a part of the model, of a long text in bins."""
+def read(run: Run, after: Run | None, part: str, kind: str, unit: str = "token") -> Read:
+    """The weights or the scores of a part of the model between tokens, words or sentences, of a long text in bins."""
     pattern = run.patterns[part]
-    queries, keys = places(run, pattern)
+    (queries, down), (keys, across) = places(run, pattern, unit)
     heads = pattern.weights.shape[0] * pattern.weights.shape[1]
     most = max(8, min(MOST_TOKENS, int((MOST_VALUES / heads) ** 0.5)))
     size, bins = binning(queries, most)
-    others, columns = binning(keys, most)
+    others, bins_of_keys = binning(keys, most)
+    rows, columns = _positions(down, bins), _positions(across, bins_of_keys)
 
     def of(one: Run | None) -> np.ndarray | None:
         if one is None:
             return None
         values = one.patterns[part].weights if kind == "weights" else one.scores()[part]
-        return _reduced(values, one.patterns[part].visible, bins, columns, kind)
+        return _reduced(values, one.patterns[part].visible, rows, columns, kind)
 
     before = of(run)
     assert before is not None
@@ -82,20 +99,59 @@ def read(run: Run, after: Run | None, part: str, kind: str) -> Read:
         before,
         of(after),
         _joined(queries, bins),
-        _joined(keys, columns),
+        _joined(keys, bins_of_keys),
         part,
+        unit,
         max(size, others),
         len(queries),
+        tuple(map(tuple, rows)),
     )
 
 
-def places(run: Run, pattern: AttentionPattern) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """The tokens that attend and those attended to; a decoder behind an encoder reads the text one token later."""
-    own = [Place(t.text, t.special, -1 if t.segment is None else min(t.segment, 1)) for t in run.tokens]
-    late = [Place(pattern.queries[0], True), *own[:-1]]
-    shifted = "encoder" in run.patterns
-    queries = own if pattern.part == "encoder" or not shifted else late
-    return tuple(queries), tuple(own if pattern.part == "cross" else queries)
+Side = tuple[tuple[Place, ...], list[list[int]]]
+"""The places of one side, and the positions of the tokens of each."""
+
+
+def places(run: Run, pattern: AttentionPattern, unit: str) -> tuple[Side, Side]:
+    """The tokens, words or sentences that attend, and those attended to."""
+    tokens = [Place(t.text, t.special, -1 if t.segment is None else min(t.segment, 1)) for t in run.tokens]
+    named = {} if unit == "token" else {p: one for one in units.of(run.encoding, unit) for p in one.positions}
+    owners = [named.get(k) for k in range(len(tokens))]
+    made = [
+        _gathered(side, whole)
+        for side, whole in zip(
+            _sides(run, pattern, tokens, Place(pattern.queries[0], True)),
+            _sides(run, pattern, owners, None),
+            strict=True,
+        )
+    ]
+    return made[0], made[1]
+
+
+def _sides(run: Run, pattern: AttentionPattern, own: list[T], start: T) -> tuple[list[T], list[T]]:
+    """What there is of each query and of each key; a decoder behind an encoder reads the text one token later."""
+    late = pattern.part != "encoder" and "encoder" in run.patterns
+    queries = [start, *own[:-1]] if late else own
+    return queries, own if pattern.part == "cross" else queries
+
+
+def _gathered(tokens: Sequence[Place], owners: Sequence[Word | None]) -> Side:
+    """Tokens of one owner as one place; those of none by themselves."""
+    found: dict[Word | int, list[int]] = {}
+    for k, owner in enumerate(owners):
+        found.setdefault(k if owner is None else owner, []).append(k)
+    made = [
+        tokens[positions[0]]
+        if isinstance(owner, int)
+        else Place(units.short(owner.text), False, tokens[positions[0]].segment)
+        for owner, positions in found.items()
+    ]
+    return tuple(made), list(found.values())
+
+
+def _positions(held: Sequence[Sequence[int]], bins: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The tokens in each bin of places."""
+    return [[position for place in one for position in held[place]] for one in bins]
 
 
 def told(places: Sequence[Place]) -> list[dict[str, Any]]:
@@ -214,7 +270,8 @@ def described(run: Run, after: Run | None, read: Read, said: dict[str, Any]) -> 
         "edits": [] if after is None else [edit.to_json() for edit in after.edits],
         "part": read.part,
         **said,
-        "tokens_per_bin": read.bin,
+        "unit": read.unit,
+        "tokens_per_bin": read.tokens_per_place,
         "queries": [asdict(token) for token in read.queries],
         "keys": [asdict(token) for token in read.keys],
     }

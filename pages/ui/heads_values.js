@@ -2,8 +2,8 @@
 // Put before heads.js, which uses it, by heads.py.
 
 class Values {
-  lay({ layers, heads, queries, keys, low, high, codes, kind, part }) {
-    Object.assign(this, { layers, heads, queries, keys, kind, part });
+  lay({ layers, heads, queries, keys, low, high, codes, kind, part, first }) {
+    Object.assign(this, { layers, heads, queries, keys, kind, part, first });
     this.size = queries.length * keys.length;
     this.before = decoded(codes[0], low, high);
     this.after = codes[1] ? decoded(codes[1], low, high) : null;

@@ -62,7 +62,7 @@ class Words {
     const [was, now] = [sides.before, sides.after].map((matrix) => matrix && this.values.figures(matrix));
     const both = (name, say) => (now && say(now[name]) !== say(was[name]) ? `${say(was[name])} → ${say(now[name])}` : say(was[name]));
     const bits = (value) => value.toFixed(2);
-    const said = [`Entropy ${both("entropy", bits)} bits`, `to the first token ${both("first", percent)}`];
+    const said = [`Entropy ${both("entropy", bits)} bits`, `to the first ${this.values.first} ${both("first", percent)}`];
     if (this.values.part !== "cross") said.push(`to the previous ${both("previous", percent)}`);
     if (this.values.keys.some((token) => token.special)) said.push(`to special tokens ${both("special", percent)}`);
     return `${said.join(" · ")}${bin > 1 ? " (of bins)" : ""}`;

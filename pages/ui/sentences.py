@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pages.ui import units
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -76,7 +78,7 @@ def _numbers(name: str, numbers: Sequence[int] | None) -> str:
 def _words(places: Sequence[int | str], encoding: Encoding | None) -> str:
     def name(place: int | str) -> str:
         if isinstance(place, str):
-            return f"“{place}”"
+            return f"“{units.short(place)}”"
         if encoding is None or not 0 <= place < len(encoding.tokens):
             return f"token {place}"
         text = encoding.tokens[place].text

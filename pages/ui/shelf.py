@@ -1,17 +1,22 @@
 """The models that are loaded: a bounded number of them, the one that was not asked for the longest goes first.
 
-One that is at work stays until the work is done, although that may mean to hold more than the bounds for a while.
+One that is at work stays until the work is done, although that may mean to hold more than the bounds for a while. One that is
+on its way while everybody who asked for it has left is given up.
 """
 
 from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections import Counter, OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from pages.ui.tasks import GONE
+from pages.ui.visitors import always
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +34,21 @@ class Loaded:
     lab: Lab
     bytes: int
     at_work: int
+
+
+@dataclass
+class Waiting:
+    """Who waits for a model that is on its way: a question each whether they are there, and when one last was."""
+
+    there: set[Callable[[], bool]] = field(default_factory=set)
+    met: float | None = None
+
+    def over(self) -> bool:
+        """Whether they have all left, and not just this moment: a connection that only broke comes back."""
+        now = time.monotonic()
+        if any(there() for there in self.there):
+            self.met = now
+        return self.met is None or now - self.met > GONE
 
 
 class Shelf:
@@ -51,19 +71,35 @@ class Shelf:
         dropped: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._loads: OrderedDict[str, Future[Lab]] = OrderedDict()
+        self._waiting: dict[str, Waiting] = {}
         self._sizes: dict[str, int] = {}
         self._at_work: Counter[str] = Counter()
         self._lock, self._pool = threading.RLock(), ThreadPoolExecutor(1, "attnlab-load")
         self._load, self._most, self._most_bytes = load, most, most_bytes
         self._stays, self._dropped = stays, dropped
 
-    def lab(self, name: str) -> Future[Lab]:
-        """The model, now or later; the first call starts the loading."""
+    def lab(self, name: str, there: Callable[[], bool] = always) -> Future[Lab]:
+        """The model, now or later; the first call starts the loading, which goes on while one who called is `there`."""
         with self._lock:
+            self._waiting.setdefault(name, Waiting()).there.add(there)
             if name not in self._loads:
                 self._loads[name] = self._pool.submit(self._bring, name)
+            if self._loads[name].done():
+                del self._waiting[name]
             self._loads.move_to_end(name)
             return self._loads[name]
+
+    def go_on(self, name: str) -> None:
+        """Raise `Cancelled` where nobody waits for a model any more; who asks for it after that begins its loading anew."""
+        from attnlab_core.errors import Cancelled
+
+        with self._lock:
+            waiting = self._waiting.get(name)
+            if name == self._stays or self._at_work[name] or (waiting and not waiting.over()):
+                return
+            if waiting is not None:  # else it was given up already, and another of its threads asks
+                del self._loads[name], self._waiting[name]
+        raise Cancelled(f"Nobody waits for {name!r} any more.")
 
     @contextmanager
     def using(self, name: str) -> Iterator[Lab]:
@@ -102,9 +138,23 @@ class Shelf:
             ]
 
     def _bring(self, name: str) -> Lab:
-        lab = self._load(name)
-        with self._lock:
-            self._sizes[name] = sum(p.numel() * p.element_size() for p in lab.model.parameters())
+        from attnlab_core.errors import Cancelled
+
+        self.go_on(name)
+        try:
+            lab = self._load(name)
+        except Exception:
+            self.go_on(name)  # a download that was given up may say that it broke off
+            raise
+        try:
+            with self._lock:
+                self.go_on(name)
+                self._sizes[name] = sum(p.numel() * p.element_size() for p in lab.model.parameters())
+                self._waiting.pop(name, None)
+        except Cancelled:
+            del lab  # or the error would hold it
+            _collect()
+            raise
         self._make_room(spare=name)
         return lab
 
@@ -124,7 +174,12 @@ class Shelf:
                     gone.append(name)
         for name in gone:
             self._dropped(name)
-        if gone:  # what was loaded was frozen, and what is frozen is never collected
-            gc.unfreeze()
-            gc.collect()
-            gc.freeze()
+        if gone:
+            _collect()
+
+
+def _collect() -> None:
+    """Give back what models took that are gone: they were frozen, and what is frozen is never collected."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -30,8 +30,11 @@ STYLE = """<style>
 @media(max-width:640px){[data-testid=stMainBlockContainer]{padding:4rem 1rem 3rem}}
 </style>"""
 
-DARK = "<style>[data-testid=stBaseButton-primary]{color:#14161b}</style>"
-"""The primary colour of the dark theme is a light one."""
+DARK = (
+    "<style>[data-testid=stBaseButton-primary]{color:#14161b}"
+    "button[kind=tertiary]:is(:hover,:focus,:active,[aria-expanded=true]){color:#7ab7ff!important}</style>"
+)
+"""The primary colour of the dark theme is a light one; what Streamlit makes of it under the pointer is too dark to read."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PACKED = ("e", "k", "session", "tour")
 """Parameters of an address that are not taken over as they stand."""
+DRAFTED = ("w", "ws", "sw", "sws", "among")
+"""Those of the edit that is being made."""
 NAMED = {"model": "model", "text": "text", "second": "second", "target": "target", "rather": "rather"}
 TITLES = {
     "answer": "The model’s answer",
@@ -153,7 +155,7 @@ def now(of: Board | None = None) -> session.State:
         said.pop(key, None)
     chosen = said.pop("m", ())
     if "edits" in here.held:  # the edit that is being made is one of them
-        said = {key: values for key, values in said.items() if key not in ("w", "ws")}
+        said = {key: values for key, values in said.items() if key not in DRAFTED}
     runs = tuple(str(number) for number in here.held.get("runs", ()))
     return session.State(
         here.page, **plain, methods=chosen, edits=tuple(here.held.get("edits", ())), knobs=here.held.get("knobs", {}),

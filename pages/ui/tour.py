@@ -1,4 +1,7 @@
-"""The tour: six pages in a prepared state, with one sentence each on what to look at. It waits beside, and never in the way."""
+"""The tour: seven pages in a prepared state, with one sentence each on what to look at. It waits beside, and never in the way.
+
+Who skips it is not offered it for a month, as a cookie of this app says; its links open it all the same.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from pages.ui import links, state
 
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
 
 PARAMETER = "tour"
 OFF = "off"
+COOKIE = "attnlab_tour"
+SAID = f"{COOKIE}={OFF}; Path=/; Max-Age={30 * 24 * 3600}; SameSite=Lax"
+_say = component("attentionlab.tour", js="export default ({ data }) => { document.cookie = data; }")
 TWICE = links.pack([{"op": "scale", "factor": 2.0, "where": {"keys": ["nothing"]}}])
 
 
@@ -59,6 +66,11 @@ STEPS = (
         "One sentence proves little. Here each change of attention stands beside a random one of the same size.",
         {},
     ),
+    Step(
+        "leaderboard", "See what others found",
+        "Teams submit explanations, edits and claims, and each is scored here on the same sentences. Choose a row to see what it is.",
+        {},
+    ),
 )  # fmt: skip
 
 
@@ -84,8 +96,17 @@ def show(page: str) -> None:
     number = now(page)
     if number is not None:
         _step(number)
-    elif page == STEPS[0].page and not state.get("_tour_off") and len(seen()) < len(STEPS):
+    elif page == STEPS[0].page and not _skipped() and len(seen()) < len(STEPS):
         _offer()
+    if state.get("_tour_left"):
+        with st.container(key="tour-left"):
+            st.html("<style>.st-key-tour-left{display:none}</style>")
+            _say(key="tour.cookie", data=SAID)
+
+
+def _skipped() -> bool:
+    """Whether the visitor skipped it: in this visit, or in one before that a cookie tells of and that goes on nowhere."""
+    return bool(state.get("_tour_off")) or (not seen() and st.context.cookies.get(COOKIE) == OFF)
 
 
 def _step(number: int) -> None:
@@ -127,6 +148,7 @@ def _script(page: str) -> Path:
 
 
 def _leave() -> None:
-    """No word of the tour any more: in this visit, and wherever its address is opened again."""
+    """No word of the tour any more: in this visit, wherever its address is opened again, and for a while in this browser."""
     state.put("_tour_off", True)
+    state.put("_tour_left", True)
     st.query_params[PARAMETER] = OFF
