@@ -12,6 +12,7 @@ PAGES = (
     shell.Entry("heads", "Heads", ":material/grid_view:", "One sentence"),
     shell.Entry("graph", "Graph", ":material/hub:", "One sentence"),
     shell.Entry("next_tokens", "Next tokens", ":material/edit_note:", "One sentence"),
+    shell.Entry("images", "Images", ":material/image:", "One picture"),
     shell.Entry("negation", "Negation", ":material/exposure_neg_1:", "Case studies"),
     shell.Entry("gender_bias", "Gender bias", ":material/wc:", "Case studies"),
     shell.Entry("multi_hop", "Multi-hop", ":material/route:", "Case studies"),

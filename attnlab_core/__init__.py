@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from attnlab_core.methods import Attribution, attribute, attribute_all
     from attnlab_core.models import load
     from attnlab_core.pattern import AttentionPattern
+    from attnlab_core.pictures import Picture
     from attnlab_core.profiling import Case, Profile, profile
     from attnlab_core.progress import watching
     from attnlab_core.prompt import Prompt
@@ -70,6 +71,7 @@ __all__ = [
     "MeanPattern",
     "Noise",
     "Patch",
+    "Picture",
     "Profile",
     "Prompt",
     "Run",
@@ -122,6 +124,7 @@ _HOMES = {
     "methods": ("Attribution", "attribute", "attribute_all"),
     "models": ("load",),
     "pattern": ("AttentionPattern",),
+    "pictures": ("Picture",),
     "profiling": ("Case", "Profile", "profile"),
     "progress": ("watching",),
     "prompt": ("Prompt",),

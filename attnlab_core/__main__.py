@@ -182,8 +182,15 @@ def _edited(args: argparse.Namespace) -> Run:
 def _run(args: argparse.Namespace) -> Run:
     from attnlab_core.prompt import Prompt
 
-    lab = _loading.lab(args)
-    return lab.run(Prompt(args.text, args.second), keep=False)
+    if args.image is not None:
+        from attnlab_core.pictures import Picture
+
+        prompt = Prompt(args.text or "", args.second, Picture.read(Path(args.image)))
+    elif args.text is None:
+        raise BadInput("Give what is asked: --text T, or --image FILE for a model that reads pictures.")
+    else:
+        prompt = Prompt(args.text, args.second)
+    return _loading.lab(args).run(prompt, keep=False)
 
 
 def _entry(name: str, thing: Any) -> dict[str, Any]:
@@ -279,7 +286,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _asks(command: argparse.ArgumentParser) -> None:
     _loading.flags(command)
-    command.add_argument("--text", required=True, metavar="T")
+    command.add_argument("--text", metavar="T")
+    command.add_argument("--image", metavar="FILE", help="a picture, for a model that reads pictures")
     command.add_argument("--second", metavar="S", help="the second text of a pair: a context, a hypothesis")
     command.add_argument(
         "--edit", action="append", default=[], metavar="JSON", help="an edit; may be repeated"

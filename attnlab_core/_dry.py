@@ -15,6 +15,7 @@ from attnlab_core.methods._inputs import rows_at_once, word_embeddings
 
 if TYPE_CHECKING:
     from attnlab_core.edits import Edit
+    from attnlab_core.prompt import Id
     from attnlab_core.run import Run
 
 __all__ = ["DryLab", "rows_at_once", "word_embeddings"]
@@ -48,7 +49,7 @@ class DryLab(Lab):
 
     def forward(
         self,
-        ids: Sequence[Sequence[int]],
+        ids: Sequence[Sequence[Id]],
         *,
         rows: Sequence[Sequence[Edit]] = ((),),
         embeddings: Float[Tensor, "batch token width"] | None = None,
@@ -61,7 +62,7 @@ class DryLab(Lab):
         del more
         batch, n = len(ids), max(map(len, ids))
         self.tokens = max(self.tokens, n)
-        if any(
+        if self.reader.masks and any(
             edit.unmasked for row in rows for edit in row
         ):  # such edits read the text once more beforehand
             self.made.append(batch)

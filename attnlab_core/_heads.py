@@ -9,14 +9,16 @@ from attnlab_core._late import transformers
 from attnlab_core.errors import ModelRefused, TaskNeeded
 
 TASKS = {
-    "classification": "AutoModelForSequenceClassification",
-    "masked": "AutoModelForMaskedLM",
-    "causal": "AutoModelForCausalLM",
-    "answering": "AutoModelForQuestionAnswering",
+    "classification": ("AutoModelForSequenceClassification", "AutoModelForImageClassification"),
+    "masked": ("AutoModelForMaskedLM",),
+    "causal": ("AutoModelForCausalLM",),
+    "answering": ("AutoModelForQuestionAnswering",),
 }
+"""The task → the transformers classes that have a head for it; a kind of model belongs to the first that knows it."""
+PICTURES = "ForImageClassification"
 # A declared architecture belongs to the first task one of whose marks is in its name.
 _MARKS = {
-    "classification": ("ForSequenceClassification",),
+    "classification": ("ForSequenceClassification", PICTURES),
     "answering": ("ForQuestionAnswering",),
     "masked": ("ForMaskedLM", "ForPreTraining", "WithLMHeadModel"),
     "causal": ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel"),
@@ -59,14 +61,26 @@ def head(config: dict[str, Any], task: str | None, name: str) -> type:
         )
         hint = f"Tasks of its kind: {', '.join(fits)}" if fits else f"Tasks read here: {', '.join(TASKS)}"
         raise ModelRefused(f"{name!r} {asked}. {hint}; choose a checkpoint made for one of them.")
-    return getattr(auto, TASKS[wanted])
+    return _class(config["model_type"], wanted)
+
+
+def reads_pictures(config: Mapping[str, Any]) -> bool:
+    """Whether the first architecture that a configuration names is a classifier of pictures."""
+    return str((config.get("architectures") or [""])[0]).endswith(PICTURES)
+
+
+def _class(kind: str, task: str) -> Any:
+    """The class with the head for a task, for a kind of model that has one."""
+    auto = transformers()
+    known = auto.models.auto.configuration_auto.CONFIG_MAPPING[kind]
+    return next(c for c in (getattr(auto, name) for name in TASKS[task]) if known in c._model_mapping)
 
 
 def fitting(config: Mapping[str, Any]) -> list[str]:
     """The tasks that a kind of model has a head for."""
     auto = transformers()
     kind = auto.models.auto.configuration_auto.CONFIG_MAPPING[config["model_type"]]
-    fits = [t for t, name in TASKS.items() if kind in getattr(auto, name)._model_mapping]
+    fits = [t for t, names in TASKS.items() if any(kind in getattr(auto, n)._model_mapping for n in names)]
     both_ways = "masked" in fits and not config.get("is_decoder") and not config.get("is_encoder_decoder")
     if both_ways and "causal" in fits:
         fits.remove("causal")  # an encoder sees the words to come

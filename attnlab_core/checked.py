@@ -15,8 +15,6 @@ from attnlab_core.surgery import Surgery
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
 
-TEXT = "A short text, read once to see where the attention is."
-
 
 @dataclass(frozen=True)
 class SelfCheck:
@@ -56,10 +54,8 @@ def check(lab: Lab) -> SelfCheck:
     Raises:
         ModelRefused: Attention is not called as often as the configuration says, the logits differ, or there are none.
     """
-    ids = lab.tokenizer(TEXT, verbose=False)["input_ids"]
-    if len(ids) < 2:
-        raise ModelRefused(f"{lab.name}'s tokenizer makes no tokens of an English sentence.")
-    inputs, began = lab._inputs([ids], None), time.perf_counter()
+    ids = lab.reader.sample()
+    inputs, began = lab.reader.inputs([ids], None), time.perf_counter()
     try:
         with torch.no_grad():
             plain = lab._outputs(inputs)
@@ -97,12 +93,12 @@ def check(lab: Lab) -> SelfCheck:
 
 def narrows(lab: Lab) -> bool:
     """Whether the model's answer is the same when only what is read is computed to the end."""
-    ids = lab.tokenizer(TEXT, verbose=False)["input_ids"]
+    ids = lab.reader.sample()
     reads = lab.reads(len(ids), (len(ids) - 1,))
     if reads is None:
         return False
     rows = min(2, lab.batch_size)
-    inputs, narrow = lab._inputs([ids] * rows, None), Narrow(reads, rows, len(ids), alike=True)
+    inputs, narrow = lab.reader.inputs([ids] * rows, None), Narrow(reads, rows, len(ids), alike=True)
     place = 0 if lab.task == "classification" else reads[0]
     try:
         with torch.no_grad():

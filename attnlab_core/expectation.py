@@ -63,6 +63,7 @@ def expect(run: Run, most: int = 5) -> tuple[Expectation, ...]:
             found.append(Expectation(place, "", None, None, likeliest))
             continue
         row, number = odds[place - 1], run.encoding.ids[place]
+        assert isinstance(number, int), "a text is made of token ids"
         rank = 1 + int((row > row[number]).sum())
         found.append(Expectation(place, run.tokens[place].text, float(row[number]), rank, likeliest))
     return tuple(found)

@@ -1,7 +1,7 @@
 """Reaching the Hugging Face Hub: what to fetch of a model, how, and what a failure means to a person.
 
 All goes through `huggingface_hub`, so `HF_HOME`, `HF_TOKEN`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` mean what they mean
-everywhere. Only a configuration, a tokenizer and safetensors are ever fetched.
+everywhere. Only a configuration, a tokenizer (or what prepares pictures) and safetensors are ever fetched.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 _SMALL = set(
     "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json "
-    "vocab.json vocab.txt merges.txt".split()
+    "vocab.json vocab.txt merges.txt preprocessor_config.json".split()
 )
 
 

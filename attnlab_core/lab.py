@@ -1,8 +1,7 @@
-"""The lab: a model with its tokenizer and its task, checked once and then only read."""
+"""The lab: a model with its tokenizer (or image processor) and its task, checked once and then only read."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,16 +13,19 @@ from torch.nn import functional
 
 from attnlab_core import checked
 from attnlab_core._narrow import Narrow
+from attnlab_core._texts import Texts
 from attnlab_core.edits import Edit
 from attnlab_core.errors import BadInput, ModelRefused, TextTooLong
+from attnlab_core.patches import Patches
 from attnlab_core.pattern import AttentionPattern
-from attnlab_core.prompt import Encoding, Prompt, encode
+from attnlab_core.prompt import Encoding, Id, Prompt
 from attnlab_core.run import Run
 from attnlab_core.surgery import Surgery, calls_of
 from attnlab_core.targets import Asked, masks, probabilities
 
 TASKS = {
     "ForSequenceClassification": "classification",
+    "ForImageClassification": "classification",
     "ForMaskedLM": "masked",
     "WithLMHeadModel": "masked",
     "ForCausalLM": "causal",
@@ -39,7 +41,7 @@ class Lab:
 
     Args:
         model: A transformers model of one of the four tasks, loaded with `attn_implementation="eager"`.
-        tokenizer: Its fast tokenizer.
+        tokenizer: Its fast tokenizer; the image processor of a model that reads pictures.
         name: What it is called on pages and in records.
         revision: The commit it came from, where known.
         batch_size: How many variations of a text go through the model at once.
@@ -62,21 +64,19 @@ class Lab:
         loader: Callable[[str], Lab] | None = None,
     ) -> None:
         self.model: Any = model.eval()
-        self.tokenizer = tokenizer
         self.config: Any = model.config
         self.name = name or type(model).__name__
         self.revision = revision
         self.loader = loader
         self.task = task_of(type(model).__name__)
-        self._pad = getattr(self.config, "pad_token_id", None)
+        reader = Patches if type(model).__name__.endswith("ForImageClassification") else Texts
+        self.reader = reader(self.model, tokenizer, self.name)
+        self.tokenizer: Any = self.reader.tokenizer
         # A classifier that finds the text's end by its padding takes one text at a time where it knows no padding.
-        self.batch_size = 1 if self.task == "classification" and self._pad is None else batch_size
-        if not getattr(tokenizer, "is_fast", False):
-            raise ModelRefused(f"{self.name} has no fast tokenizer, so tokens cannot be placed in the text.")
+        self.batch_size = 1 if self.task == "classification" and self.reader.pad is None else batch_size
         self.calls = calls_of(self.config)
         self.sink = any(n.endswith("sinks") for n, _ in model.named_parameters())
         self.labels = self._labels()
-        self._accepted = frozenset(inspect.signature(model.forward).parameters)
         self.check = checked.check(self)
         self._narrows = checked.narrows(self)
 
@@ -116,12 +116,12 @@ class Lab:
     @property
     def max_tokens(self) -> int | None:
         """The longest text the model reads, in tokens with the special ones; None where nothing says so."""
-        text = self.config.get_text_config()
-        places = getattr(text, "max_position_embeddings", None)
-        if places and "roberta" in text.model_type:  # its positions begin after the padding's
-            places -= (text.pad_token_id or 0) + 1
-        limits = [n for n in (places, self.tokenizer.model_max_length) if n and 0 < n < 10**6]
-        return min(limits) if limits else None
+        return self.reader.max_tokens
+
+    @property
+    def pictures(self) -> bool:
+        """Whether the model reads pictures, not text."""
+        return self.reader.pictures
 
     def summary(self) -> dict[str, Any]:
         """What a page or a record says of the model."""
@@ -129,6 +129,7 @@ class Lab:
             "name": self.name,
             "revision": self.revision,
             "task": self.task,
+            "reads": "pictures" if self.pictures else "text",
             "architecture": type(self.model).__name__,
             "layers": self.layers,
             "heads": self.heads,
@@ -140,8 +141,8 @@ class Lab:
         }
 
     def encode(self, prompt: Prompt | str) -> Encoding:
-        """Tokens and words of a prompt; `BadInput` where it is empty."""
-        return encode(self.tokenizer, prompt if isinstance(prompt, Prompt) else Prompt(prompt))
+        """Tokens and words of a prompt; `BadInput` where it is empty, or not what the model reads."""
+        return self.reader.encode(prompt if isinstance(prompt, Prompt) else Prompt(prompt))
 
     def fit(self, prompt: Prompt | str) -> tuple[Prompt, int]:
         """Cut a prompt that is too long to the model's limit: the prompt, and how many tokens went.
@@ -242,19 +243,18 @@ class Lab:
         """Edits with positions for words; `BadInput` where a word, layer or head is not there."""
         return tuple(edit.settle(encoding, self) for edit in edits)
 
-    def embeddings(self, ids: Sequence[int] | Tensor) -> Float[Tensor, "token width"]:
-        """The word embeddings of token ids, as the model looks them up (before scaling, positions and norms)."""
-        table = self.model.get_input_embeddings().weight
-        return functional.embedding(torch.as_tensor(ids, device=table.device), table).detach()
+    def embeddings(self, ids: Sequence[Id] | Tensor) -> Float[Tensor, "token width"]:
+        """The embeddings of words or patches, as the model looks them up (before scaling, positions and norms)."""
+        return self.reader.embeddings(ids)
 
     def similarity(self, encoding: Encoding) -> Float[Tensor, "token token"]:
-        """Cosines between word embeddings, clipped to -1 to 1."""
+        """Cosines between the embeddings of words or patches, clipped to -1 to 1."""
         unit = functional.normalize(self.embeddings(encoding.ids).float(), dim=-1, eps=1e-8)
-        return (unit @ unit.T).clamp(-1, 1).cpu()
+        return (unit @ unit.T).clamp(-1, 1).fill_diagonal_(1).cpu()
 
     def forward(
         self,
-        ids: Sequence[Sequence[int]],
+        ids: Sequence[Sequence[Id]],
         *,
         types: Sequence[Sequence[int]] | None = None,
         rows: Sequence[Sequence[Edit]] = ((),),
@@ -264,26 +264,24 @@ class Lab:
         grad: bool = False,
         reads: Sequence[int] | None = None,
     ) -> tuple[Float[Tensor, "batch place class"], Surgery]:
-        """One forward pass over a batch of token ids, padded on the right, each row under its own settled edits.
+        """One forward pass over a batch of ids, padded on the right, each row under its own settled edits.
 
         With `reads`, positions, only the logits that are read there hold a meaning, and less is computed.
 
         Returns:
             The logits on the model's device, and the tape with what was read.
         """
-        inputs = self._inputs(ids, types)
+        inputs = self.reader.inputs(ids, types)
         behind = None
-        if any(edit.unmasked for row in rows for edit in row):
+        if self.reader.masks and any(edit.unmasked for row in rows for edit in row):
             behind = self._lift_mask(inputs)
-        table = self.model.get_input_embeddings().weight
-        swapped = None if embeddings is None else (table, inputs["input_ids"], embeddings)
+        swapped = None if embeddings is None else self.reader.swap(inputs, embeddings)
         if len(rows) > 1 and all(_alike(row, rows[0]) for row in rows):
             rows = rows[:1]
         narrow = None
         if reads is not None and self._narrows:
-            batch, tokens = inputs["input_ids"].shape
             alike = embeddings is None and all(list(row) == list(ids[0]) for row in ids)
-            narrow = Narrow(reads, batch, tokens, alike)
+            narrow = Narrow(reads, len(ids), max(map(len, ids)), alike)
         tape = Surgery(
             self.calls,
             rows,
@@ -316,21 +314,6 @@ class Lab:
     @property
     def _dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
-
-    def _inputs(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None) -> dict[str, Any]:
-        pad = next((n for n in (self._pad, self.tokenizer.pad_token_id) if n is not None), 0)
-        longest = max(map(len, ids))
-
-        def fill(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-            return torch.tensor([[*r, *[value] * (longest - len(r))] for r in rows], device=self.device)
-
-        inputs: dict[str, Any] = {"input_ids": fill(ids, pad)}
-        inputs["attention_mask"] = fill([[1] * len(row) for row in ids], 0)
-        if types is not None:
-            inputs["token_type_ids"] = fill(types, 0)
-        if "use_cache" in self._accepted:
-            inputs["use_cache"] = False
-        return inputs
 
     def _outputs(self, inputs: Mapping[str, Any]) -> Float[Tensor, "batch place class"]:
         out = self.model(**inputs)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from attnlab_core import uploads
-from attnlab_core._heads import TASKS, declared, fitting
+from attnlab_core._heads import PICTURES, TASKS, declared, fitting, reads_pictures
 from attnlab_core._heads import head as head_of
 from attnlab_core._late import transformers
 from attnlab_core.errors import BadInput, ModelNotFound, ModelRefused, TaskNeeded, UnknownName
@@ -37,13 +37,14 @@ _LOADING = threading.Lock()  # from_pretrained changes process-wide defaults whi
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a shipped model without loading it; `text` is its model card."""
+    """What is known of a shipped model without loading it; `text` is its model card, `pictures` that it reads pictures."""
 
     name: str
     summary: str
     task: str
     folder: Path
     text: str
+    pictures: bool = False
 
 
 def shipped() -> dict[str, Card]:
@@ -228,8 +229,9 @@ def _card(folder: Path) -> Card:
     fields = (yaml.safe_load(front[1]) if front else None) or {}
     body = text[front.end() :] if front else text
     prose = next((line for line in body.splitlines() if line[:1].isalnum()), "")
-    task = declared(_read_config(folder, folder.name)) or ""
-    return Card(folder.name, str(fields.get("summary") or prose), task, folder, text)
+    config = _read_config(folder, folder.name)
+    said, task = str(fields.get("summary") or prose), declared(config) or ""
+    return Card(folder.name, said, task, folder, text, reads_pictures(config))
 
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:
@@ -267,7 +269,7 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
     plain: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     before = transformers_logging.set_tqdm_hook(bar)
     try:
-        tokenizer = transformers().AutoTokenizer.from_pretrained(folder, **plain)
+        tokenizer = _feeder(folder, head, plain)
         model, info = head.from_pretrained(  # type: ignore[attr-defined]
             folder,
             **plain,
@@ -287,7 +289,7 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
         ) from error
     finally:
         transformers_logging.set_tqdm_hook(before)
-    if not getattr(tokenizer, "is_fast", False):
+    if not head.__name__.endswith(PICTURES) and not getattr(tokenizer, "is_fast", False):
         raise ModelRefused(
             f"{name!r} has no fast tokenizer (tokenizer.json), which is needed to place tokens in the text."
         )
@@ -299,3 +301,10 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
             "Choose a checkpoint that was trained for this task, or another task."
         )
     return model.eval(), tokenizer
+
+
+def _feeder(folder: Path, head: type, plain: dict[str, Any]) -> Any:
+    """The tokenizer of a model that reads text, the image processor (on Pillow) of one that reads pictures."""
+    if head.__name__.endswith(PICTURES):
+        return transformers().AutoImageProcessor.from_pretrained(folder, backend="pil", **plain)
+    return transformers().AutoTokenizer.from_pretrained(folder, **plain)

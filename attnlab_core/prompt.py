@@ -1,6 +1,7 @@
-"""What is asked: a text (or a pair of texts), and the tokens and words a tokenizer makes of it.
+"""What is asked: a text, a pair of texts, or a picture, and the tokens and words that a model makes of it.
 
-A token is a place, not a word: "as … as" has two. Everything is keyed by position; texts are only shown.
+A token is a place, not a word: "as … as" has two. Everything is keyed by position; texts are only shown. Of a picture the
+tokens are its patches, named by row and column, both counted from 0: "r3 c5".
 """
 
 from __future__ import annotations
@@ -9,23 +10,37 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attnlab_core.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attnlab_core.patches import Patch
+    from attnlab_core.pictures import Picture
+
 CONTINUATION = 2  # the segment of tokens that a target appends to a prompt
+PICTURE = 3  # the segment of a picture's patches
 SENTENCE_END = r"(?<=[.!?…])\s+|\n+"
+
+
+Id: TypeAlias = "int | Patch"
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text, and for pairs a second one: a question and its context, a premise and a hypothesis."""
+    """A text, and for pairs a second one: a question and its context, a premise and a hypothesis. Or a picture, without."""
 
-    text: str
+    text: str = ""
     second: str | None = None
+    image: Picture | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The texts; or a picture as a `data:` address, which `Picture.at` reads."""
+        if self.image is not None:
+            return {"image": self.image.address}
+        return {"text": self.text, "second": self.second}
 
 
 @dataclass(frozen=True)
@@ -34,9 +49,10 @@ class Token:
 
     Attributes:
         text: For display: the piece of the text it covers, or the name of a special token.
-        segment: 0 for the text, 1 for the second text, 2 for a continuation; None for special tokens.
+        segment: 0 for the text, 1 for the second text, 2 for a continuation, 3 for a picture; None for special tokens.
         special: Added by the tokenizer ([CLS], [SEP], a start token) rather than typed.
         word: The number of the word it belongs to, None for special tokens.
+        box: Of a patch, where it lies in the picture: left, top, right, bottom, as shares of its width and height.
     """
 
     text: str
@@ -45,10 +61,12 @@ class Token:
     special: bool = False
     segment: int | None = None
     word: int | None = None
+    box: tuple[float, float, float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What a record says of a token."""
-        return {"text": self.text, "start": self.start, "end": self.end, "special": self.special}
+        said = {"text": self.text, "start": self.start, "end": self.end, "special": self.special}
+        return said if self.box is None else {**said, "box": [round(edge, 6) for edge in self.box]}
 
 
 @dataclass(frozen=True)
@@ -68,14 +86,14 @@ class Encoding:
 
     Attributes:
         prompt: What was encoded.
-        ids: One number a token.
+        ids: What the model looks up, one a token: a number, or a `Patch` of a picture.
         types: The token type (first or second text) of each token, where the model wants them.
         tokens: As many as ids.
         words: In the order of the text.
     """
 
     prompt: Prompt
-    ids: tuple[int, ...]
+    ids: tuple[Id, ...]
     types: tuple[int, ...] | None
     tokens: tuple[Token, ...]
     words: tuple[Word, ...] = field(default=())
@@ -94,13 +112,16 @@ class Encoding:
         found = tuple(
             place
             for place, token in enumerate(self.tokens)
-            if (token.special and token.text == text)
+            if ((token.special or token.segment == PICTURE) and token.text == text.strip())
             or any(
                 token.segment == seg and token.start < end and token.end > start for seg, start, end in spans
             )
         )
         if not found:
             shown = ", ".join(dict.fromkeys(word.text for word in self.words[:40]))
+            if self.prompt.image is not None:
+                last = self.words[-1].text
+                raise BadInput(f"There is no patch {text!r} in the picture: they go from r0 c0 to {last}.")
             raise BadInput(f"The word {text!r} does not occur in the text. Its words are: {shown}.")
         return found
 

@@ -26,7 +26,7 @@ def header(run: Run) -> dict[str, Any]:
         "versions": {name: version(name) for name in ("torch", "transformers")}
         | {"python": platform.python_version()},
         "model": run.lab.summary(),
-        "prompt": {"text": run.prompt.text, "second": run.prompt.second},
+        "prompt": run.prompt.to_json(),
         "edits": [edit.to_json() for edit in run.edits],
     }
 

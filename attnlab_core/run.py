@@ -16,7 +16,7 @@ from attnlab_core._show import Shown
 from attnlab_core.edits import Edit
 from attnlab_core.pattern import AttentionPattern
 from attnlab_core.progress import step
-from attnlab_core.prompt import Encoding, Prompt, Token
+from attnlab_core.prompt import Encoding, Id, Prompt, Token
 from attnlab_core.targets import Answer, Asked, Goal, Quantity, Target, settle
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Run(Shown):
         self,
         *,
         rows: Sequence[Sequence[Edit]] | None = None,
-        ids: Sequence[Sequence[int | None]] | None = None,
+        ids: Sequence[Sequence[Id | None]] | None = None,
         embeddings: Float[Tensor, "batch token width"] | None = None,
         grad: bool = False,
         goal: Goal | None = None,
@@ -197,13 +197,13 @@ class Run(Shown):
             found = [functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in found]
         return torch.cat(found) if len(found) > 1 else found[0]
 
-    def _ids(self, ids: Sequence[Sequence[int | None]] | None, part: slice, count: int) -> list[list[int]]:
+    def _ids(self, ids: Sequence[Sequence[Id | None]] | None, part: slice, count: int) -> list[list[Id]]:
         if ids is None:
             return [list(self.encoding.ids)] * count
         return [[number for number in row if number is not None] for row in ids[part]]
 
     def _types(
-        self, ids: Sequence[Sequence[int | None]] | None, part: slice, count: int
+        self, ids: Sequence[Sequence[Id | None]] | None, part: slice, count: int
     ) -> list[list[int]] | None:
         types = self.encoding.types
         if types is None:

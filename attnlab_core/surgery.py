@@ -5,7 +5,8 @@ hands that very call to `Surgery.__torch_function__` before it runs; edits act o
 comes back goes on through the model with its autograd graph intact. Nothing is patched, registered or kept on the
 model, and the block is seen by its own thread only. The model must run with `attn_implementation="eager"`.
 
-In the same way the block can put given embeddings in the place of the word-embedding look-up.
+In the same way the block can put given embeddings in the place of the word-embedding look-up, or of the convolution that
+looks up the patches of a picture.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ from attnlab_core.edits import Call, Edit, first_query
 from attnlab_core.errors import EditTouchedNothing, ModelRefused
 
 _SOFTMAX = frozenset({torch.softmax, functional.softmax, Tensor.softmax, torch.special.softmax})
-_WATCHED = _SOFTMAX | LINEAR | {functional.embedding}
+_LOOKUPS = frozenset({functional.embedding, functional.conv2d})
+_WATCHED = _SOFTMAX | LINEAR | _LOOKUPS
+
+
+Swap = tuple[Tensor, Callable[[Tensor], Tensor]]
+"""A weight, and what takes the place of the first look-up in it, given what was looked up."""
 
 
 class Surgery(TorchFunctionMode):
@@ -42,8 +48,8 @@ class Surgery(TorchFunctionMode):
             gradients are on, the kept tensors are part of the graph.
         scores: Keep what each softmax was given in `scores`, as the model made it: before the edits of that same call.
         sink: The softmax has one more column than there are keys, a learned sink.
-        embeddings: The model's word-embedding table, the ids [batch, token] that the model is given, and what to put
-            in the place of the first look-up in the table, Float[Tensor, "batch token width"].
+        embeddings: The weight of a look-up (the table of word embeddings, the convolution over patches), and what gives, for
+            what is looked up, that which takes the place of the first one.
         unmasked: For models that were given an all-zero mask: what would have been visible in each call. The mask is
             then applied here, so that edits may read the scores behind it.
 
@@ -59,7 +65,7 @@ class Surgery(TorchFunctionMode):
         keep: bool = False,
         scores: bool = False,
         sink: bool = False,
-        embeddings: tuple[Tensor, Tensor, Tensor] | None = None,
+        embeddings: Swap | None = None,
         unmasked: Sequence[Tensor] | None = None,
         generating: bool = False,
         narrow: Narrow | None = None,
@@ -90,15 +96,11 @@ class Surgery(TorchFunctionMode):
             return self._attend(func, args, kwargs)
         if self._narrow is not None and self.seen in (0, len(self.calls)) and func in LINEAR:
             return self._narrow(not self.seen, func, args, kwargs)
-        if self._embeddings is not None and func is functional.embedding:
-            table, ids, replacement = self._embeddings
-            if (args[1] if len(args) > 1 else kwargs["weight"]) is table:
+        if self._embeddings is not None and func in _LOOKUPS:
+            weight, put = self._embeddings
+            if (args[1] if len(args) > 1 else kwargs["weight"]) is weight:
                 self._embeddings = None
-                asked: Tensor = args[0] if args else kwargs["input"]
-                straight = asked.shape == ids.shape and torch.equal(asked, ids)
-                return (replacement if straight else replacement.transpose(0, 1)).to(
-                    table.dtype
-                )  # XLNet: tokens first
+                return put(args[0] if args else kwargs["input"]).to(weight.dtype)
         return func(*args, **kwargs)
 
     def __exit__(

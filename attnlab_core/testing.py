@@ -26,8 +26,11 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from attnlab_core.lab import Lab
+from attnlab_core.pictures import Picture
+from attnlab_core.prompt import Prompt
 
 Task = Literal["classification", "masked", "causal", "answering"]
 Builder = Callable[[], tuple[PreTrainedModel, dict[str, Tensor]]]
@@ -203,6 +206,12 @@ def tiny_tokenizer(
     return {"wordpiece": _wordpiece, "bytes": _bytes, "metaspace": _metaspace}[style]()
 
 
+def tiny_picture(seed: int = 0, size: int = 12) -> Prompt:
+    """A prompt that is a picture of noise, so that no two patches are alike."""
+    noise = torch.randint(0, 256, (size, size, 3), generator=torch.Generator().manual_seed(seed))
+    return Prompt(image=Picture.of(noise.to(torch.uint8).numpy()))
+
+
 def _wordpiece() -> PreTrainedTokenizerFast:
     marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     splitter = pre_tokenizers.BertPreTokenizer()
@@ -259,10 +268,10 @@ def _wrap(core: Tokenizer, names: dict[str, str], **settings: Any) -> PreTrained
 def tiny_lab(
     task: Task = "classification", architecture: str = "bert", *, seed: int = 0, **config: Any
 ) -> Lab:
-    """Make a lab around a fresh tiny model and a tokenizer that suits it.
+    """Make a lab around a fresh tiny model and a tokenizer (or image processor) that suits it.
 
     Args:
-        task: which head the model carries.
+        task: which head the model carries; a model that reads pictures has the one.
         architecture: a name in `ARCHITECTURES` that has a head for the task.
         seed: the same seed gives the same weights.
         config: settings of the model's configuration to use in place of the tiny ones.
@@ -274,6 +283,12 @@ def tiny_lab(
     'classification'
     """
     natural = _ALL[architecture].head
+    labels = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
+    if natural == "image":
+        model = tiny_model(architecture, seed=seed, **{**labels, **config})
+        high, wide = (model.config.image_size,) * 2
+        processor = ViTImageProcessorPil(size={"height": high, "width": wide})
+        return Lab(model, processor, name=f"tiny {architecture}")
     framed = natural in ("masked", "sequence")
     tokenizer = tiny_tokenizer("wordpiece" if framed else "metaspace" if architecture == "llama" else "bytes")
     ends = ("cls_token_id", "sep_token_id") if framed else ("bos_token_id", "eos_token_id")
@@ -281,7 +296,7 @@ def tiny_lab(
     marks: dict[str, Any] = {"vocab_size": len(tokenizer), "bos_token_id": first, "eos_token_id": last}
     marks["pad_token_id"] = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else last
     if task == "classification":
-        marks |= {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
+        marks |= labels
     model = tiny_model(architecture, task, seed=seed, **{**marks, **config})
     taken = inspect.signature(model.forward).parameters
     tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]

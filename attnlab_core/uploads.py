@@ -29,7 +29,7 @@ from attnlab_core.errors import BadInput, ModelNotFound
 
 PREFIX = "upload:"
 NAMES = frozenset(
-    "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json vocab.json vocab.txt "
+    "config.json tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json vocab.json vocab.txt preprocessor_config.json "
     "merges.txt model.safetensors model.safetensors.index.json".split()
 )
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")

@@ -39,10 +39,10 @@ with hub:
     wanted = bringing.wishes()
     if wanted is not None:
         name = str(wanted)
-        lab = question.arriving(name, box="bring")
+        lab = question.arriving(name, box="bring", pictures=None)
         if lab is not None:
             st.markdown(f"**{widgets.plain(name)}** is loaded.")
-            model_cards.onward(name)
+            model_cards.onward(name, lab.pictures)
 with files:
     uploading.box()
     uploading.shelf()

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
         "heads",
         "graph",
         "next_tokens",
+        "images",
         *STUDIES,
         "experiments",
         "leaderboard",

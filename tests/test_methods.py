@@ -25,7 +25,7 @@ from attnlab_core.methods.atman import atman
 from attnlab_core.progress import watching
 from attnlab_core.prompt import Prompt
 from attnlab_core.run import Run
-from attnlab_core.testing import tiny_lab
+from attnlab_core.testing import tiny_lab, tiny_picture
 
 SENTENCE = Prompt("There is nothing to dislike here.")
 CASES = {
@@ -47,6 +47,7 @@ CASES = {
         Prompt("What is the capital?", "Paris is the capital of France."),
         "Paris",
     ),
+    "picture": ("classification", "vit", tiny_picture(), None),
 }
 SIGNED = {"atman", "integrated_gradients", "input_x_gradient", "gradient_shap", "occlusion"}
 METHODS = sorted(methods())
@@ -142,7 +143,7 @@ def test_all_is_left_as_found(case: str, method: str) -> None:
 )
 def test_half_precision_works(case: str, method: str, dtype: torch.dtype) -> None:
     lab = tiny_lab(*CASES[case][:2])
-    half = Lab(lab.model.to(dtype), lab.tokenizer)
+    half = Lab(lab.model.to(dtype), lab.tokenizer or lab.reader.processor)
     target = CASES[case][3] or run_of(case).goal().text
     found = attribute(half.run(CASES[case][2]), method, target).scores
     full = attribute(run_of(case), method, target).scores

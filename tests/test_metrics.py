@@ -42,7 +42,7 @@ from attnlab_core.progress import watching
 from attnlab_core.prompt import Prompt
 from attnlab_core.run import Run
 from attnlab_core.targets import Target
-from attnlab_core.testing import tiny_lab
+from attnlab_core.testing import tiny_lab, tiny_picture
 
 SENTENCE = Prompt("There is nothing to dislike here.")
 PARIS = Prompt("Paris is the capital of")
@@ -60,6 +60,7 @@ CASES = {
         Prompt("What is the capital?", "Paris is the capital of France."),
         "the capital",
     ),
+    "picture": ("classification", "vit", tiny_picture(), "positive"),
 }
 METRICS = sorted(metrics())
 HOWS = ("mask", "unk", "pad", "remove")
@@ -67,6 +68,15 @@ RANKS = sorted(set(METRICS) - {"infidelity", "sensitivity"})
 every_case = pytest.mark.parametrize("case", CASES)
 every_metric = pytest.mark.parametrize("name", METRICS)
 every_how = pytest.mark.parametrize("how", HOWS)
+WITHOUT = {("picture", "remove")}  # a picture has all its patches
+every_kind_of_deletion = pytest.mark.parametrize(
+    ("case", "how"), [(case, how) for case in CASES for how in HOWS if (case, how) not in WITHOUT]
+)
+
+
+def test_patches_of_a_picture_are_not_removed() -> None:
+    with pytest.raises(BadInput, match="none can be removed"):
+        case_of("picture", "remove")
 
 
 @cache
@@ -115,8 +125,10 @@ def nothing(_: frozenset[int]) -> float:
 # --- promises of every metric ---
 
 
-@every_case
-@pytest.mark.parametrize("how", ["mask", "remove"])
+@pytest.mark.parametrize(
+    ("case", "how"),
+    [(case, how) for case in CASES for how in ("mask", "remove") if (case, how) not in WITHOUT],
+)
 def test_a_number_or_a_reason_for_none_and_the_same_again(case: str, how: str) -> None:
     made, again = case_of(case, how), case_of(case, how, lab=tiny_lab(*CASES[case][:2]))
     for name, function in metrics().items():
@@ -133,8 +145,7 @@ def test_of_the_tiny_models_all_metrics_have_a_value(case: str) -> None:
     assert [name for name, value in values.items() if math.isnan(value)] == []
 
 
-@every_case
-@every_how
+@every_kind_of_deletion
 def test_batch_size_does_not_matter(case: str, how: str) -> None:
     one = tiny_lab(*CASES[case][:2])
     one.batch_size = 1

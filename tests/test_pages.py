@@ -99,6 +99,7 @@ PAGES = (
         "heads",
         "graph",
         "next_tokens",
+        "images",
         "negation",
         "gender_bias",
         "multi_hop",

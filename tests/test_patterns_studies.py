@@ -347,7 +347,8 @@ def told(request) -> tuple[Any, dict[str, Any]]:
 
 def said_in(study: Any, record: dict[str, Any]) -> str:
     steps, closing = study.story(record)
-    return "\n".join([*(step.text for step in steps), *closing.found, *closing.not_found, *closing.sure])
+    lines = [*(step.text for step in steps), *closing.found, *closing.not_found, *closing.sure]
+    return "\n".join(lines).replace("−", "-")
 
 
 def numbers(value: Any) -> set[str]:
@@ -421,7 +422,7 @@ def test_the_story_of_fine_tuning_follows_its_record():
     assert "The sink: up in `pronouns` and down in `sst2` and `qa`" in was
     assert "The sink: up in `sst2` and down in `pronouns` and `qa`" in now
     assert f"1 of {len(other['figures']['heads'])} heads keeps its pattern" in was
-    assert "(5.0 %)" in now
+    assert "(5.0\u00a0%)" in now
 
 
 def test_every_step_opens_something_that_runs(told):

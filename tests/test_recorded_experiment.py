@@ -1,6 +1,7 @@
 """The report that Experiments shows before anything was computed is what the model gives."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,28 @@ def test_it_is_of_the_shipped_model_and_its_plain_figures_are_the_models(recorde
         right += task.ask(row, lab)["correct"]
     plain = recorded.tables["scores"][0]
     assert plain["before_low"] - 0.1 < right / len(rows) < plain["before_high"] + 0.1
+
+
+@pytest.mark.pages
+def test_the_page_names_it_as_its_controls_do_and_sets_it_for_people(recorded):
+    from pages.ui import experimenting
+
+    assert experimenting._title(recorded).startswith("Edits: sst2 on negation, ")
+    assert experimenting.listed(["**a-b**: 95 % of -3"]) == "- **a\\-b**\\: 95\u00a0% of −3"
+
+
+def test_its_charts_fit_a_narrow_page(recorded):
+    from attnlab_core.charts import report_charts
+
+    charts = [chart.to_dict() for _, chart in report_charts(recorded, width="container")]
+    assert charts
+    for chart in charts:
+        dots = chart["layer"][-1]
+        assert (
+            dots["encoding"]["color"]["legend"]["columns"] == 1
+        )  # its names together are longer than a phone is wide
+        radius = (dots["mark"]["size"] / math.pi) ** 0.5
+        assert dots["encoding"]["y"]["axis"]["labelPadding"] > radius
 
 
 def test_it_names_no_place_on_a_machine(recorded):

@@ -25,6 +25,7 @@ ELSEWHERE = ("sample", "share", "share.open", "file", "corpus", "table")
 PACKED = {
     "compare": ("k.",),
     "manipulate": ("e.", "c", "op", "op_on", "layers", "heads", "q", "painter", "heads_map"),
+    "images": ("k.", "brush", "own_picture"),
     "heads": ("heads",),
     "graph": ("graph",),
     "models": ("files.", "label."),
@@ -42,6 +43,7 @@ STATES = {
     "heads": {"text": TEXT, "e": [SCALE], "layer": "1", "head": "2", "merge": "heads-max", "view": "lines", "values": "scores"},
     "graph": {"text": TEXT, "edges": "flow", "merged": "head 1", "from": "here", "to": "is", "least": "0.3"},
     "next_tokens": {"model": "tiny/causal", "text": TEXT, "how": "a draw", "tokens": "4", "heat": "1.5", "seed": "7"},
+    "images": {"picture": "one heart", "view": "Brush", "less": "0.25", "more": "8.0", "lowered": "34.35", "raised": "12"},
     "experiments": {"measure": "Explanations", "rows": "12", "draw": "3", "deletion": "unk", "bench_methods": ["atman", "occlusion"]},
     "leaderboard": {"track": "Edit", "split": "Public", "row": "12"},
     "models": {"bring": "owner/name", "bring.dtype": "bf16: half the memory, 3 digits"},

@@ -14,10 +14,12 @@ import pytest
 
 import attnlab_core as al
 from attnlab_core import models
+from attnlab_core.pictures import Picture
+from attnlab_core.shapes import KINDS, scene
 
-NAMES = ["agreement", "gpt2-mini", "pronouns", "qa", "sst2"]
+NAMES = ["agreement", "gpt2-mini", "pronouns", "qa", "shapes-vit", "sst2"]
 TASKS = {
-    "agreement": "classification", "gpt2-mini": "causal", "pronouns": "masked", "qa": "answering", "sst2": "classification",
+    "agreement": "classification", "gpt2-mini": "causal", "pronouns": "masked", "qa": "answering", "shapes-vit": "classification", "sst2": "classification",
 }  # fmt: skip
 MB = 10**6
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -57,11 +59,18 @@ def test_a_shipped_model_loads_in_a_second_without_a_network(shipped: al.Lab, no
 
 
 def test_without_edits_its_answer_is_the_untouched_models(shipped: al.Lab) -> None:
-    inputs = shipped.tokenizer(
-        "The keys [MASK] here ." if shipped.task == "masked" else "The keys", return_tensors="pt"
-    )
+    if shipped.pictures:
+        inputs = shipped.reader.processor(scene(0).pixels, return_tensors="pt")
+    else:
+        inputs = words_for(shipped)
     shipped.model(**inputs)  # the plain model takes what its tokenizer gives
     assert shipped.summary()["dtype"] == "float32"
+
+
+def words_for(shipped: al.Lab) -> Any:
+    return shipped.tokenizer(
+        "The keys [MASK] here ." if shipped.task == "masked" else "The keys", return_tensors="pt"
+    )
 
 
 ANSWERS: dict[str, list[tuple[str, str | None, str]]] = {
@@ -88,6 +97,16 @@ ANSWERS: dict[str, list[tuple[str, str | None, str]]] = {
 def test_it_answers_what_anybody_would(name: str, text: str, second: str | None, answer: str) -> None:
     run = al.load(name).run(al.Prompt(text, second=second))
     assert run.prediction == answer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_vit_names_a_shape(kind: str) -> None:
+    lab = al.load("shapes-vit")
+    said = [
+        lab.run(al.Prompt(image=Picture.of(scene(seed, [kind]).pixels))).prediction
+        for seed in range(900_000, 900_012)
+    ]
+    assert said.count(kind) >= 10
 
 
 def test_gpt2_mini_writes_words() -> None:

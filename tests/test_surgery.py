@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import AutoModel
 
+from attnlab_core._texts import Texts
 from attnlab_core.edits import Where
 from attnlab_core.edits.scale import Scale
 from attnlab_core.edits.suppress import Suppress
 from attnlab_core.errors import BadInput, EditTouchedNothing, ModelRefused
 from attnlab_core.lab import Lab
 from attnlab_core.surgery import Surgery, calls_of
-from attnlab_core.testing import tiny_lab, tiny_model, tiny_tokenizer
+from attnlab_core.testing import tiny_lab, tiny_model, tiny_picture, tiny_tokenizer
 from tests.reach import DOUBLE, TEXT, assert_hidden, built, logits_of, plain, surgery
 
 
@@ -194,7 +197,8 @@ def test_embeddings_can_be_put_in_place_of_the_look_up(name):
     model, inputs = built(name)
     table, ids = model.get_input_embeddings().weight, inputs["input_ids"]
     given = table[ids].detach().requires_grad_()
-    with surgery(name, DOUBLE, embeddings=(table, ids, given)):
+    swap = Texts.swap(SimpleNamespace(model=model), inputs, given)  # type: ignore[arg-type]
+    with surgery(name, DOUBLE, embeddings=swap):
         logits = model(**inputs).logits
     torch.testing.assert_close(logits, logits_of(name, DOUBLE)[0])
     (gradient,) = torch.autograd.grad(logits.sum(), given)
@@ -216,6 +220,19 @@ def test_a_model_with_another_kind_of_attention_is_refused():
         Lab(lab.model, lab.tokenizer)
 
 
+def test_embeddings_of_patches_can_be_put_in_place_of_their_convolution():
+    lab = tiny_lab(architecture="vit")
+    encoding = lab.encode(tiny_picture())
+    given = lab.embeddings(encoding.ids)[None].requires_grad_()
+    logits, _ = lab.forward([encoding.ids], embeddings=given, grad=True)
+    plain = lab.forward([encoding.ids])[0]
+    torch.testing.assert_close(logits, plain)
+    (gradient,) = torch.autograd.grad(logits[0, 0, 0], given)
+    assert (gradient[0, 1:].abs().sum(-1) > 0).all()
+    assert (gradient[0, 0] == 0).all(), "the class token is no patch"
+    assert not torch.allclose(lab.forward([encoding.ids], embeddings=given * 0)[0], plain)
+
+
 def test_a_model_that_makes_fewer_calls_than_promised_is_refused():
     lab = tiny_lab()
     lab.model.config.num_hidden_layers = 3
@@ -225,4 +242,4 @@ def test_a_model_that_makes_fewer_calls_than_promised_is_refused():
 
 def test_a_model_of_another_task_is_refused():
     with pytest.raises(ModelRefused, match="none of the tasks"):
-        Lab(tiny_model("vit"), tiny_tokenizer())
+        Lab(AutoModel.from_config(tiny_model("vit").config), tiny_tokenizer())

@@ -55,7 +55,17 @@ def test_nothing_is_wrong_with_a_page(name, theme, address, enter):
 
 OPENED = {"start": {"Share", "All steps"}, "manipulate": {"Share", "Change", "Files and code", "Download"}}
 """Some of what has to be found; on every page there is at least the menu Share."""
-UNFOLDED = ("compare", "side_by_side", "manipulate", "heads", "graph", "next_tokens", "models", "leaderboard")
+UNFOLDED = (
+    "compare",
+    "side_by_side",
+    "manipulate",
+    "heads",
+    "graph",
+    "next_tokens",
+    "images",
+    "models",
+    "leaderboard",
+)
 """Pages that have something to unfold at once."""
 
 

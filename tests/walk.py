@@ -44,6 +44,7 @@ WORKED = {
     "heads": f"e={SCALED}&layer=2&head=1&view=lines&side=change",
     "graph": f"e={SCALED}&edges=rollout",
     "next_tokens": "text=The+doctor+said+that+she",
+    "images": "picture=one+heart&view=Brush&lowered=34.35.44&raised=12",
     "experiments": "measure=Explanations",
     "leaderboard": "track=Edit&split=Public&row=12",
 }

@@ -39,10 +39,12 @@ from attnlab_core.charts._pairs import (
     pair_strips,
     points,
 )
+from attnlab_core.charts._pictures import MAP_SIDE, picture_chart, picture_map
 from attnlab_core.charts._reports import interval_chart, report_charts
 from attnlab_core.charts._tokens import expectation_table, source_chart, surprise_chart, surprise_strip
 
 __all__ = [
+    "MAP_SIDE",
     "Figure",
     "agreement_chart",
     "agreement_table",
@@ -62,6 +64,8 @@ __all__ = [
     "pair_strips",
     "palette",
     "percent",
+    "picture_chart",
+    "picture_map",
     "plausibility_gauge",
     "png",
     "points",

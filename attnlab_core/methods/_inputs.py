@@ -1,4 +1,4 @@
-"""What gradient and replacement methods share: passes in batches, gradients at the word embeddings, blank tokens."""
+"""What gradient and replacement methods share: passes in batches, gradients at the embeddings, blank tokens and patches."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attnlab_core.errors import BadInput
 from attnlab_core.lab import Lab, Run
 from attnlab_core.progress import step, unheard
+from attnlab_core.prompt import Id
 from attnlab_core.targets import Goal, Quantity
 
 Blank = Literal["mask", "pad", "unk"]
@@ -56,8 +56,8 @@ def rows_at_once(run: Run) -> int:
     return size if run.lab.device.type != "cpu" else min(size, max(1, AT_ONCE // len(run.tokens)))
 
 
-def word_embeddings(run: Run, ids: Sequence[int] | None = None) -> Float[Tensor, "1 token width"]:
-    """The word embeddings of a run's tokens (or of others in their place): no positions, no normalisation.
+def word_embeddings(run: Run, ids: Sequence[Id] | None = None) -> Float[Tensor, "1 token width"]:
+    """The embeddings of a run's words or patches (or of others in their place): no positions, no normalisation.
 
     Half precision is widened to fp32, so that small steps between embeddings are not rounded away.
     """
@@ -86,26 +86,13 @@ def gradient(
 
 def form(run: Run) -> Bool[Tensor, " token"]:
     """True for tokens that carry the form of the input, not its words: special tokens, and the mask to be filled."""
-    mask = run.lab.tokenizer.mask_token_id
-    pairs = zip(run.tokens, run.encoding.ids, strict=True)
-    return torch.tensor([token.special or (mask is not None and number == mask) for token, number in pairs])
+    return torch.tensor(run.lab.reader.fixed(run.encoding))
 
 
-def blank(lab: Lab, wanted: Blank) -> tuple[int, str, tuple[str, ...]]:
-    """The id and name of the token that stands for nothing, and a note where another than the wanted one serves.
-
-    GPT-2 has neither mask nor padding nor unknown token of its own; its end-of-text token serves.
+def blank(lab: Lab, wanted: Blank) -> tuple[Id, str, tuple[str, ...]]:
+    """What stands for nothing: its id, its name, and a note where another than the wanted one serves.
 
     Raises:
-        BadInput: the tokenizer has no such token at all.
+        BadInput: there is no such token at all.
     """
-    tokenizer = lab.tokenizer
-    for name in dict.fromkeys((wanted, *BLANKS, "eos", "bos")):
-        token, number = getattr(tokenizer, f"{name}_token"), getattr(tokenizer, f"{name}_token_id")
-        if number is None or (name in BLANKS and number == tokenizer.eos_token_id):
-            continue
-        notes = () if name == wanted else (f"This model has no {wanted} token; {token} stands in for it.",)
-        return int(number), str(token), notes
-    raise BadInput(
-        "This model's tokenizer has no token that stands for nothing. Choose another baseline or method."
-    )
+    return lab.reader.blank(wanted)

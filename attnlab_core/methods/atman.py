@@ -22,6 +22,11 @@ FORMS: dict[str, dict[str, Any]] = {
     "log": {"on": "weights"},
     "official": {"on": "scores", "minimum": "all"},
 }
+WAYS = {
+    "visible_min": "scaled above the least visible score of the row",
+    "log": "as weights are scaled",
+    "official": "scaled above the least score of the row, hidden ones too",
+}
 
 
 @labelled("AtMan")
@@ -61,7 +66,7 @@ def atman(
         notes = ("This variant uses scores that the mask hides, so later tokens change the result.",)
     elif variant == "official":
         variant = "visible_min"
-        notes = ("Nothing is masked in this run, so official and visible_min are the same.",)
+        notes = ("Nothing is masked here, so this variant is the same as scaling above the least visible score.",)
     # A causal model never sees what comes after the answer's place: those chunks score 0.
     chunks = [chunk for chunk in _chunks(run, unit, delimiter) if not causal or chunk[0] <= max(goal.reads)]
     turn_down = partial(Suppress, factor=factor, similarity=similarity, **FORMS[variant])
@@ -87,7 +92,7 @@ def _words(factor: float, variant: str, unit: str, layer: int | None, similarity
     share = "" if unit == "token" else f"; a {unit}'s score is shared equally by its tokens"
     return (
         f"Log-probability of the target minus the same with attention to the {unit}{similar} times {factor:g} "
-        f"in {where}, all heads and rows ({variant}){share}."
+        f"in {where}, all heads and rows, {WAYS[variant]}{share}."
     )
 
 

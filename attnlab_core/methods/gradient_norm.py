@@ -21,5 +21,7 @@ def gradient_norm(run: Run, goal: Goal, *, quantity: Quantity = "log_probability
     Source: Simonyan et al. 2014, "Deep Inside Convolutional Networks"; Li et al. 2016, section 5.
     """
     _, slope = gradient(run, goal, quantity)
-    words = f"L2 norm of the gradient of the {quantity.replace('_', '-')} at the word embedding."
+    words = (
+        f"L2 norm of the gradient of the {quantity.replace('_', '-')} at the {run.lab.reader.unit} embedding."
+    )
     return Found(slope.norm(dim=-1).cpu(), words)

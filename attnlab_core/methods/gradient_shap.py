@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from attnlab_core.knobs import Range, labelled
@@ -13,6 +12,7 @@ from attnlab_core.lab import Run
 from attnlab_core.methods._found import Found
 from attnlab_core.methods._inputs import BLANKS, blank, form, from_embeddings, word_embeddings
 from attnlab_core.progress import step
+from attnlab_core.prompt import Id
 from attnlab_core.targets import Goal, Quantity
 
 
@@ -50,9 +50,7 @@ def gradient_shap(
     size, total, gains = run.lab.batch_size, torch.zeros_like(inputs[0]).double(), list[Tensor]()
     for first in range(0, draws, size):
         part = slice(first, min(first + size, draws))
-        empty = torch.where(
-            fixed, inputs, torch.stack([word_embeddings(run, row)[0] for row in ids[part].tolist()])
-        )
+        empty = torch.where(fixed, inputs, torch.stack([word_embeddings(run, row)[0] for row in ids[part]]))
         point = (empty + share[part] * (inputs - empty)).requires_grad_()
         with torch.enable_grad():
             (slope,) = torch.autograd.grad(from_embeddings(run, goal, quantity, point).sum(), point)
@@ -75,14 +73,12 @@ def gradient_shap(
 
 def _baselines(
     run: Run, kind: str, draws: int, random: torch.Generator
-) -> tuple[Int64[Tensor, "draw token"], str, tuple[str, ...]]:
+) -> tuple[list[list[Id]], str, tuple[str, ...]]:
     """The ids of the baseline texts, their name in words, and notes."""
     n = len(run.tokens)
     if kind != "words":
         number, token, notes = blank(run.lab, next(one for one in BLANKS if one == kind))
-        return torch.full((draws, n), number), f"a text of {token}", notes
-    special = set(run.lab.tokenizer.all_special_ids)
-    words = torch.tensor(
-        [k for k in range(len(run.lab.model.get_input_embeddings().weight)) if k not in special]
-    )
-    return words[torch.randint(len(words), (draws, n), generator=random)], "texts of random words", ()
+        return [[number] * n] * draws, run.lab.reader.whole(token), notes
+    known, name = run.lab.reader.any_of(run.encoding)
+    drawn = torch.randint(len(known), (draws, n), generator=random).tolist()
+    return [[known[k] for k in row] for row in drawn], name, ()

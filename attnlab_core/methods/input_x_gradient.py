@@ -23,5 +23,5 @@ def input_x_gradient(run: Run, goal: Goal, *, quantity: Quantity = "log_probabil
     Source: Shrikumar et al. 2016, "Not Just a Black Box", section 2; Ancona et al. 2018.
     """
     embeddings, slope = gradient(run, goal, quantity)
-    words = f"Gradient of the {quantity.replace('_', '-')} times the word embedding, summed over its width."
+    words = f"Gradient of the {quantity.replace('_', '-')} times the {run.lab.reader.unit} embedding, summed over its width."
     return Found((embeddings * slope).sum(-1).cpu(), words, signed=True)

@@ -69,8 +69,9 @@ def integrated_gradients(
     relative = gap / abs(change) if change else 0.0
     if gap > allowed:
         notes += (f"The scores miss the change they share out by {relative:.1%}; read them with care.",)
+    this = "the picture" if run.lab.pictures else "the text"
     words = (
-        f"Shares in the change of {quantity.replace('_', '-')} from {name} to the text ({change:+.4f}), "
+        f"Shares in the change of {quantity.replace('_', '-')} from {name} to {this} ({change:+.4f}), "
         f"{line.taken} steps."
     )
     details = {
@@ -151,6 +152,6 @@ def _baseline(
         blanks, name, notes = torch.zeros_like(inputs), "zeros", ()
     else:
         number, token, notes = blank(run.lab, kind)
-        blanks, name = word_embeddings(run, [number] * len(run.tokens)), f"a text of {token}"
+        blanks, name = word_embeddings(run, [number] * len(run.tokens)), run.lab.reader.whole(token)
     fixed = form(run).to(inputs.device).view(1, -1, 1)
     return torch.where(fixed, inputs, blanks), name, notes

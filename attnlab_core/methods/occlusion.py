@@ -11,6 +11,7 @@ from attnlab_core.errors import BadInput
 from attnlab_core.lab import Run
 from attnlab_core.methods._found import Found
 from attnlab_core.methods._inputs import blank, form, measured, word_embeddings
+from attnlab_core.prompt import Id
 from attnlab_core.targets import Goal, Quantity
 
 
@@ -71,7 +72,7 @@ def occlusion(
     )
 
 
-def _deleted(ids: list[int], places: list[int | None]) -> dict[str, Any]:
+def _deleted(ids: list[Id], places: list[int | None]) -> dict[str, Any]:
     """One pass a place, with its token deleted; None deletes nothing."""
     return {"ids": [[None if k == place else number for k, number in enumerate(ids)] for place in places]}
 
@@ -89,6 +90,8 @@ def _replaced(plain: torch.Tensor, blanked: torch.Tensor, places: list[int | Non
 
 
 def _refuse_deletion(run: Run) -> None:
+    if run.lab.pictures:
+        raise BadInput("A picture has all its patches: none can be deleted. Choose mask, which blanks them.")
     if run.lab.task != "classification":
         raise BadInput(
             "Deleting a token moves the places that are read; choose mask, unk or pad for this task."

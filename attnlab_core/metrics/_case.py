@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from attnlab_core.errors import BadInput
 from attnlab_core.methods._inputs import form
 from attnlab_core.metrics._deletions import Deletions, Quantity
+from attnlab_core.pictures import Picture
 from attnlab_core.run import Run
 from attnlab_core.targets import Goal
 
@@ -33,6 +35,13 @@ class Stretch(Protocol):
     def start(self) -> int: ...
     @property
     def end(self) -> int: ...
+
+
+class Region(Protocol):
+    """A piece of a picture: where the mask, a picture of the same shape, is white."""
+
+    @property
+    def mask(self) -> Picture: ...
 
 
 class Undefined(float):
@@ -159,16 +168,37 @@ def judged_tokens(run: Run) -> Bool[Tensor, " token"]:
     return wanted
 
 
-def marked_tokens(run: Run, stretches: Iterable[Stretch]) -> Bool[Tensor, " token"]:
-    """The tokens of a run that lie, in part at least, in a stretch of characters that a person marked."""
-    spans = list(stretches)
+def marked_tokens(run: Run, stretches: Iterable[Stretch | Region]) -> Bool[Tensor, " token"]:
+    """The tokens of a run that lie, in part at least, in a stretch of characters that a person marked.
+
+    Of a picture, the patches of which at least half lies in a marked region.
+    """
+    marks: list[Any] = list(stretches)
+    if run.prompt.image is not None:
+        return torch.stack([inside(run, one.mask.pixels[..., 0] > 127) for one in marks]).any(0)
     return torch.tensor(
         [
-            any(t.segment == s.segment and t.start < s.end and s.start < t.end for s in spans)
+            any(t.segment == s.segment and t.start < s.end and s.start < t.end for s in marks)
             for t in run.tokens
         ],
         dtype=torch.bool,
     )
+
+
+def inside(run: Run, mask: Bool[np.ndarray, "height width"], least: float = 0.5) -> Bool[Tensor, " token"]:
+    """The patches of a picture of which at least a share lies where a mask of the whole picture is true."""
+    return torch.tensor(
+        [token.box is not None and _covered(mask, token.box) >= least for token in run.tokens]
+    )
+
+
+def _covered(mask: Bool[np.ndarray, "height width"], box: tuple[float, float, float, float]) -> float:
+    """The share of a box (left, top, right, bottom, as shares of the picture) where a mask is true."""
+    (high, wide), (left, top, right, bottom) = mask.shape, box
+    rows = slice(max(0, round(top * high)), max(0, round(bottom * high)))
+    columns = slice(max(0, round(left * wide)), max(0, round(right * wide)))
+    some = mask[rows, columns]
+    return float(some.mean()) if some.size else 0.0
 
 
 def shares(text: str) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from attnlab_core.errors import BadInput
 from attnlab_core.methods._inputs import blank, measured, word_embeddings
+from attnlab_core.prompt import Id
 from attnlab_core.run import Run
 from attnlab_core.targets import Goal
 
@@ -41,12 +42,17 @@ class Deletions:
         how: `mask`, `unk` and `pad` replace, and a tokenizer that has no such token lends another; `remove` removes.
 
     Raises:
-        BadInput: `how` is none of these, or the tokenizer has no token that stands for nothing.
+        BadInput: `how` is none of these, or the tokenizer has no token that stands for nothing; or patches of a picture are to
+            be removed, which always has all of them.
     """
 
     def __init__(self, run: Run, goal: Goal, how: How = "mask") -> None:
         if how not in get_args(How):
             raise BadInput(f"Tokens are deleted by one of {', '.join(get_args(How))}, not {how!r}.")
+        if how == "remove" and run.lab.pictures:
+            raise BadInput(
+                "A picture has all its patches: none can be removed. Choose mask, which blanks them."
+            )
         self.run, self.goal, self.how = run, goal, how
         self.known: dict[Places, tuple[float, float]] = {}
         self._planned: dict[Places, None] | None = None
@@ -123,7 +129,7 @@ class Deletions:
 
     def _removed(self, run: Run, goal: Goal, sets: Sequence[Places]) -> Float[Tensor, "set 2"]:
         task = run.lab.task
-        rows: list[list[int | None]] = []  # of the batch that is being run
+        rows: list[list[Id | None]] = []  # of the batch that is being run
 
         def remove(part: slice) -> dict[str, Any]:
             rows[:] = [self._without(run, places) for places in sets[part]]
@@ -139,7 +145,7 @@ class Deletions:
 
         return measured(run, measure, len(sets), remove)
 
-    def _without(self, run: Run, places: Places) -> list[int | None]:
+    def _without(self, run: Run, places: Places) -> list[Id | None]:
         row = [None if k in places else number for k, number in enumerate(run.encoding.ids)]
         if all(number is None for number in row):
             row[0] = blank(run.lab, "mask")[0]

@@ -11,17 +11,18 @@ from torch import Tensor
 
 from attnlab_core.errors import BadInput
 from attnlab_core.lab import Lab
+from attnlab_core.prompt import Id
 from attnlab_core.run import Run
 
 
 class _Shifted(Lab):
     """A lab that reads one text with other word embeddings, whoever asks; the model is the same, untouched."""
 
-    def __init__(self, lab: Lab, ids: tuple[int, ...], by: Float[Tensor, "token width"]) -> None:
+    def __init__(self, lab: Lab, ids: tuple[Id, ...], by: Float[Tensor, "token width"]) -> None:
         self.__dict__.update(lab.__dict__)
         self._own, self._by = ids, by.to(lab.device)
 
-    def embeddings(self, ids: Sequence[int] | Tensor) -> Float[Tensor, "token width"]:
+    def embeddings(self, ids: Sequence[Id] | Tensor) -> Float[Tensor, "token width"]:
         found = super().embeddings(ids)
         if tuple(ids)[: len(self._own)] != self._own:
             return found
@@ -29,7 +30,7 @@ class _Shifted(Lab):
         found[: len(self._own)] += self._by
         return found
 
-    def forward(self, ids: Sequence[Sequence[int]], **given: Any) -> Any:
+    def forward(self, ids: Sequence[Sequence[Id]], **given: Any) -> Any:
         if given.get("embeddings") is None:
             if any(tuple(row)[: len(self._own)] != self._own for row in ids):
                 raise BadInput("This method reads other tokens than those of the text, which were not moved.")

@@ -27,6 +27,7 @@ from attnlab_core.tasks._reading import Source, Table
 if TYPE_CHECKING:
     from attnlab_core.edits import Edit
     from attnlab_core.lab import Lab
+    from attnlab_core.pictures import Picture
     from attnlab_core.prompt import Encoding
     from attnlab_core.targets import Asked
 
@@ -42,6 +43,13 @@ class Stretch:
     segment: int
     start: int
     end: int
+
+
+@dataclass(frozen=True)
+class Region:
+    """A piece of a picture: where `mask`, of the same shape, is white. A patch is in it where half of it is."""
+
+    mask: Picture
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,15 @@ class Row:
     prompt: Prompt
     gold: tuple[str, ...] = ()
     wrong: str | None = None
-    rationale: tuple[Stretch, ...] | None = None
+    rationale: tuple[Stretch | Region, ...] | None = None
     kind: str = ""
     group: str = ""
     cut: int = 0
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """What of the rationale are pieces of text."""
+        return tuple(one for one in self.rationale or () if isinstance(one, Stretch))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -130,6 +143,8 @@ class Task:
     scores: ClassVar[Mapping[str, Score]]
     source: ClassVar[Source] = Source()
     """Where it is found: its usual id on the Hub, and what its files look like."""
+    pictures: ClassVar[bool] = False
+    """Whether its prompts are pictures."""
 
     def __post_init__(self) -> None:
         """Check every field as the knob it is."""
@@ -172,6 +187,11 @@ class Task:
                 f"{title(type(self))} asks a model for {' or '.join(self.asks)}; {lab.name} is for {lab.task}. "
                 "Choose another model."
             )
+        if lab is not None and lab.pictures != self.pictures:
+            mine, theirs = ("pictures", "text")[:: 1 if self.pictures else -1]
+            raise BadInput(
+                f"{title(type(self))} is made of {mine}; {lab.name} reads {theirs}. Choose another model."
+            )
         if limit is not None and limit < 1:
             raise BadInput(f"limit is the number of rows, at least 1, not {limit!r}.")
         table = self.table(None if data is None else Path(data), lab=lab, seed=seed)
@@ -200,7 +220,7 @@ class Task:
         if not cut:
             return row
         lengths = (len(prompt.text), len(prompt.second or ""))
-        left = [replace(s, end=min(s.end, lengths[s.segment])) for s in row.rationale or ()]
+        left = [replace(s, end=min(s.end, lengths[s.segment])) for s in row.stretches]
         return replace(
             row, prompt=prompt, cut=cut, rationale=tuple(s for s in left if s.start < s.end) or None
         )
@@ -280,5 +300,5 @@ def with_mask(row: Row, mask: str) -> Row:
     prompt = Prompt(text, None if row.prompt.second is None else second)
     if row.rationale is None:
         return replace(row, prompt=prompt)
-    places = (Stretch(s.segment, moved(s.segment, s.start), moved(s.segment, s.end)) for s in row.rationale)
+    places = (Stretch(s.segment, moved(s.segment, s.start), moved(s.segment, s.end)) for s in row.stretches)
     return replace(row, prompt=prompt, rationale=tuple(places))

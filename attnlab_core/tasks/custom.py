@@ -124,7 +124,7 @@ def _record(row: Row) -> dict[str, str]:
         "second": row.prompt.second or "",
         "label": row.gold[0] if one else json.dumps(row.gold, ensure_ascii=False),
         "wrong": row.wrong or "",
-        "rationale": ";".join(f"{'second:' * s.segment}{s.start}:{s.end}" for s in row.rationale or ()),
+        "rationale": ";".join(f"{'second:' * s.segment}{s.start}:{s.end}" for s in row.stretches),
         "kind": row.kind,
         "group": row.group,
     }

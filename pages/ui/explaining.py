@@ -105,7 +105,9 @@ def draw(job: Job, run: Run, view: dict[str, Any]) -> None:
     st.html(charts.score_table(frame, seconds={a.method: a.seconds for a in found}, dark=dark))
 
 
-def agreement(frame: pd.DataFrame, run: Run, found: Sequence[Attribution], dark: bool) -> None:
+def agreement(
+    frame: pd.DataFrame, run: Run, found: Sequence[Attribution], dark: bool, of: str = "words"
+) -> None:
     """Rank agreement between the methods."""
     matrix = charts.rank_agreement(frame)
     table = matrix.rename_axis("method").reset_index()
@@ -114,8 +116,8 @@ def agreement(frame: pd.DataFrame, run: Run, found: Sequence[Attribution], dark:
         lambda: {"rank_agreement": matrix.to_dict(), "text": run.prompt.text, "target": found[0].target},
     )  # fmt: skip
     st.markdown(
-        "Spearman’s rank correlation over the words above: +1 is the same order, 0 no relation, −1 the opposite order. "
-        "Methods that take no side rank by amount, signed ones from the strongest word against to the strongest for."
+        f"Spearman’s rank correlation over the {of} above: +1 is the same order, 0 no relation, −1 the opposite order. "
+        "Methods that take no side rank by amount, signed ones from the strongest against to the strongest for."
     )
     if len(set(frame["position"])) < 3:
         widgets.small(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from attnlab_core.lab import Lab
     from attnlab_core.models import Card
 
+IMAGES = (("images", "See what it looks at", "image"),)
 PAGES = (
     ("compare", "Compare explanations", "compare_arrows"),
     ("heads", "See its heads", "grid_view"),
@@ -28,7 +29,7 @@ def facts(card: Card) -> str:
     config = json.loads((card.folder / "config.json").read_text(encoding="utf-8"))
     disk = sum(file.stat().st_size for file in card.folder.glob("*.safetensors")) / 2**20
     labels = " or ".join(str(label) for label in (config.get("id2label") or {}).values())
-    does = TASKS.get(card.task, card.task) + (
+    does = ("labels a picture" if card.pictures else TASKS.get(card.task, card.task)) + (
         f" as {labels}" if labels and card.task == "classification" else ""
     )
     return f"It {does}. {disk:.0f} MB on disk."
@@ -40,7 +41,7 @@ def show(card: Card) -> None:
         st.header(widgets.plain(card.name), anchor=False)
         st.markdown(widgets.plain(card.summary))
         st.markdown(widgets.plain(facts(card)))
-        onward(card.name)
+        onward(card.name, card.pictures)
         with st.expander(
             "Model card: data, licence, accuracy, known failures", icon=":material/description:"
         ):
@@ -48,13 +49,12 @@ def show(card: Card) -> None:
             st.markdown(re.sub(r"^(#+) ", r"#\1 ", body, flags=re.MULTILINE))
 
 
-def onward(name: str) -> None:
+def onward(name: str, pictures: bool = False) -> None:
     """Where a model can be looked at."""
+    key = "vision" if pictures else "model"
     with st.container(horizontal=True):
-        for page, label, icon in PAGES:
-            st.page_link(
-                shell.page(page), label=label, icon=f":material/{icon}:", query_params={"model": name}
-            )
+        for page, label, icon in IMAGES if pictures else PAGES:
+            st.page_link(shell.page(page), label=label, icon=f":material/{icon}:", query_params={key: name})
 
 
 def loaded() -> None:

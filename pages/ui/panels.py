@@ -81,7 +81,7 @@ def answer(
     st.html(said if live else said.replace("role='status'", "role='group' aria-label='Answer'"))
     st.html(charts.probability_bars(before.probabilities, new, dark=dark))
     marked = editing.marks(before, edits)
-    if marked:  # below the bars, so that these do not move when it comes
+    if marked and not before.lab.pictures:  # below the bars, so that these do not move when it comes
         st.html(charts.text_strip(editing.words(before), marked=marked, dark=dark))
     frame = before.to_frame() if after is None else before.to_frame().merge(
         after.to_frame(), "outer", on="answer", suffixes=("_before", "_after"), sort=False

@@ -9,7 +9,7 @@ import streamlit as st
 
 from attnlab_core.errors import AttentionLabError, TaskNeeded
 from attnlab_core.models import shipped
-from pages.ui import bringing, shown, state, uploading, widgets
+from pages.ui import bringing, shell, shown, state, uploading, widgets
 from pages.ui.backend import DEFAULT, Question
 from pages.ui.samples import SAMPLES, SHIPPED, samples
 
@@ -26,10 +26,14 @@ REPEATS = 3
 """How often a text that was put in the box is told to the browser again."""
 
 
-def model(key: str = "model", label: str = "Model") -> str:
-    """The name of the chosen model; a box that also takes a Hub id or a folder. `key` tells two of them apart."""
+def model(key: str = "model", label: str = "Model", pictures: bool = False) -> str:
+    """The name of the chosen model; a box that also takes a Hub id or a folder. `key` tells two of them apart.
+
+    Offered are the shipped models that read text, or with `pictures` those that read pictures.
+    """
     typed = state.bound(key)
-    known = sorted(shipped(), key=lambda name: name != DEFAULT) or [DEFAULT]  # the default comes first
+    fitting = [name for name, card in shipped().items() if card.pictures == pictures]
+    known = sorted(fitting, key=lambda name: name != DEFAULT) or [DEFAULT]  # the default comes first
     names = dict.fromkeys([*known, *(one.name for one in uploading.mine()), *([typed] if typed else [])])
     chosen = st.selectbox(
         label,
@@ -41,26 +45,27 @@ def model(key: str = "model", label: str = "Model") -> str:
         "like) or the path of a folder. Safetensors only; no code from a checkpoint is run. The page Models takes files of your own, "
         "and says what a model costs.",
     )
-    named = str(chosen or DEFAULT).strip()
+    named = str(chosen or known[0]).strip()
     if key == "model":
         shown.holds(model=named)
     return named
 
 
-def ready(name: str) -> Lab:
+def ready(name: str, box: str = "model", pictures: bool = False) -> Lab:
     """The model, or a line that says how far it is or what went wrong; the page stops there and loses nothing."""
-    lab = arriving(name)
+    lab = arriving(name, box, pictures)
     if lab is None:
         st.stop()
     return lab
 
 
-def arriving(name: str, box: str = "model") -> Lab | None:
+def arriving(name: str, box: str = "model", pictures: bool | None = False) -> Lab | None:
     """The model; None, with what it costs, how far it is or what went wrong, while it is not there.
 
     Args:
         name: as `naming` takes it apart.
         box: the key of the widget that holds the name.
+        pictures: whether the page is for models that read pictures; None is for both.
     """
     backend = state.backend()
     if not (name == DEFAULT or name in shipped() or backend.asked(name)):
@@ -79,6 +84,16 @@ def arriving(name: str, box: str = "model") -> Lab | None:
         _loading(name)
         return None
     bringing.checked(lab)
+    if pictures is not None and lab.pictures != pictures:
+        reads, page, label = (
+            ("pictures", "images", "Look at it on Images")
+            if lab.pictures
+            else ("text", "compare", "Look at it on Compare")
+        )
+        widgets.say("info", f"{widgets.plain(name)} reads {reads}.")
+        key = "vision" if lab.pictures else "model"
+        st.page_link(shell.page(page), label=label, icon=":material/arrow_forward:", query_params={key: name})
+        return None
     return lab
 
 

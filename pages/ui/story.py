@@ -92,7 +92,9 @@ def _read_only(name: str, said: str) -> tuple[Record | None, str]:
 
 def _model(study: Any) -> str:
     task = shipped()[study.MODEL].task
-    known = getattr(study, "MODELS", None) or [n for n, card in shipped().items() if card.task == task]
+    known = getattr(study, "MODELS", None) or [
+        n for n, card in shipped().items() if card.task == task and not card.pictures
+    ]
     chosen = st.selectbox(
         "Model", sorted(known, key=lambda n: n != study.MODEL), accept_new_options=True, key="of", width=320, bind="query-params",
         help="For “Compute again”. A shipped model, or type the id of a Hugging Face model for the same task, with "

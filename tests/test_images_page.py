@@ -1,0 +1,173 @@
+"""The page Images: maps over a picture, the brush, one's own picture, and models that read something else."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import attnlab_core as al
+from pages.ui import brush, picturing
+from tests import test_pages
+
+labs, backend, visit = test_pages.labs, test_pages.backend, test_pages.visit
+settle, words = test_pages.settle, test_pages.words
+
+
+@pytest.fixture(scope="module")
+def run():
+    return al.load("shapes-vit").run(al.Prompt(image=picturing.sample("a star and a moon")))
+
+
+def test_each_method_has_a_map_and_the_table_holds_every_patch(backend):
+    at = visit("images", backend, m=["Raw attention", "AtMan"])
+    assert [text for text in words(at) if text in ("**Raw attention**", "**AtMan**")] == [
+        "**Raw attention**",
+        "**AtMan**",
+    ]
+    (table,) = at.dataframe
+    assert list(table.value.columns) == ["patch", "Raw attention", "AtMan"]
+    assert len(table.value) == 100
+    assert not at.error
+
+
+def test_the_samples_are_what_they_are_called():
+    """Of every sample the model's first answers are the shapes that its label names."""
+    lab = al.load("shapes-vit")
+    for label, (_, kinds, _) in picturing.SAMPLES.items():
+        found = list(lab.run(al.Prompt(image=picturing.sample(label))).probabilities)[: len(kinds)]
+        assert set(found) == set(kinds), (label, found)
+
+
+def test_an_address_opens_what_was_painted(backend):
+    at = visit("images", backend, view="Brush", lowered="34.35.44", less="0.2")
+    assert "attention calls were edited" in "\n".join(words(at))
+    assert at.slider(key="less").value == 0.2
+
+
+def test_a_painting_is_two_edits(run):
+    made = brush.made(run, {3: 1, 5: -1, 6: -1}, 0.0, 5.0)
+    assert [(edit.factor, edit.where.keys) for edit in made] == [(0.0, (6, 7)), (5.0, (4,))]
+    assert brush.made(run, {3: 1}, 0.0, 1.0) == ()
+    after = run.again(*made)
+    assert (after.pattern.weights[..., [6, 7]] == 0).all()
+    assert brush.said(run, after).startswith(brush.said(run, None))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        "x",
+        {},
+        {"doc": "d"},
+        {"doc": "d", "painted": 3},
+        {"doc": "d", "painted": [[1], ["a", 1], [2, 5], [400, 1], [True, 1], None]},
+    ],
+)
+def test_what_a_browser_should_not_say_paints_nothing(said, monkeypatch):
+    monkeypatch.setattr(brush.st, "query_params", {})
+    assert brush.painted(said, "d", 100) == {}
+
+
+@pytest.mark.parametrize("said", ["", "x", "-1", "1e3", "100", "9" * 400, "١"])
+def test_nor_does_an_address(said, monkeypatch):
+    monkeypatch.setattr(brush.st, "query_params", {"lowered": said})
+    assert set(brush.painted(None, "d", 100)) <= {1}
+
+
+def test_a_model_of_text_is_sent_to_its_page_and_back(backend):
+    at = visit("images", backend, vision="tiny/masked")
+    assert any("reads text" in one.value for one in at.info)
+    at = visit("compare", backend, model="shapes-vit")
+    assert any("reads pictures" in one.value for one in at.info)
+    assert not at.error
+
+
+def test_other_pages_do_not_offer_it(backend):
+    assert "shapes-vit" not in visit("compare", backend).selectbox(key="model").options
+    assert visit("images", backend).selectbox(key="vision").options == ["shapes-vit"]
+
+
+# --- in a browser
+
+
+def painted(page) -> str:
+    return page.locator(".al-verdict").first.inner_text()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+class TestBrowser:
+    def opened(self, address, visitor, **more):
+        page = visitor(f"{address}images?view=Brush&picture=a+star+and+a+moon", **more)
+        page.locator(".brush canvas").wait_for()
+        page.wait_for_function("document.querySelector('.al-verdict')")
+        page.wait_for_timeout(500)
+        return page
+
+    def stroke(self, page, kind: str, run) -> None:
+        """Drag over the middle of a shape, with the largest brush."""
+        seed, kinds, copies = picturing.SAMPLES["a star and a moon"]
+        from attnlab_core.shapes import scene
+
+        shape = next(one for one in scene(seed, kinds, copies=copies).shapes if one.kind == kind)
+        page.locator(".brush input[type=range]").fill("2")
+        box = page.locator(".brush canvas").bounding_box()
+        at = [box["x"] + box["width"] * shape.x / 80, box["y"] + box["height"] * shape.y / 80]
+        reach = box["width"] * shape.radius / 80 / 2
+        page.mouse.move(at[0] - reach, at[1])
+        page.mouse.down()
+        page.mouse.move(at[0] + reach, at[1], steps=4)
+        page.mouse.up()
+
+    def test_a_stroke_changes_the_verdict(self, address, visitor, run):
+        """With the likelier of two shapes painted away, the other one is the answer; undo brings it back."""
+        page = self.opened(address, visitor)
+        before, first = painted(page), run.prediction
+        assert before.startswith(first)
+        self.stroke(page, first, run)
+        page.wait_for_function(
+            "old => !document.querySelector('.al-verdict').innerText.startsWith(old)", arg=first
+        )
+        assert "lowered=" in page.url
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_function(
+            "old => document.querySelector('.al-verdict').innerText.startsWith(old)", arg=first
+        )
+        page.wait_for_function("!location.search.includes('lowered=')")
+
+    def test_by_keyboard(self, address, visitor):
+        page = self.opened(address, visitor)
+        canvas = page.locator(".brush canvas")
+        canvas.focus()
+        for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Enter"):
+            canvas.press(key)
+        page.wait_for_function("location.search.includes('lowered=21')")
+        assert "1 patch lowered" in canvas.get_attribute("aria-label")
+        canvas.press("Delete")
+        page.wait_for_function("!location.search.includes('lowered=')")
+
+    def test_ones_own_picture_is_read(self, address, visitor, tmp_path):
+        page = self.opened(address, visitor)
+        pixels = np.zeros((60, 90, 3), np.uint8)
+        pixels[10:50, 20:60] = (240, 140, 20)
+        made = io.BytesIO()
+        Image.fromarray(pixels).save(made, "JPEG")
+        page.locator("input[type=file]").first.set_input_files(
+            {
+                "name": "<img src=x onerror=window.pwned=1>.jpg",
+                "mimeType": "image/jpeg",
+                "buffer": made.getvalue(),
+            }
+        )
+        page.wait_for_function(
+            "(() => { const c = document.querySelector('.brush canvas'); return c && Math.abs(c.clientWidth / c.clientHeight - 1.5) < 0.02; })()"
+        )
+        page.locator("input[type=file]").first.set_input_files(
+            {"name": "none.png", "mimeType": "image/png", "buffer": b"<svg onload=alert(1)>"}
+        )
+        page.get_by_text("no picture that can be read").wait_for()
+        assert not page.evaluate("window.pwned")
