@@ -18,6 +18,7 @@ PAGES = (
     shell.Entry("multi_hop", "Multi-hop", ":material/route:", "Case studies"),
     shell.Entry("encoder_and_decoder", "BERT and GPT-2", ":material/swap_horiz:", "Case studies"),
     shell.Entry("fine_tuning", "Fine-tuning", ":material/model_training:", "Case studies"),
+    shell.Entry("redundancy", "Redundancy", ":material/content_copy:", "Case studies"),
     shell.Entry("experiments", "Experiments", ":material/science:", "Data and models"),
     shell.Entry("leaderboard", "Leaderboard", ":material/leaderboard:", "Data and models"),
     shell.Entry("models", "Models", ":material/deployed_code:", "Data and models"),

@@ -157,7 +157,8 @@ def fit(args: argparse.Namespace) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{args.texts} cannot be read as text: {error}") from error
     lab = _loading.lab(args)
-    texts = [Prompt(*line.split("\t", 1)) for line in lines if line.strip()]
+    split = [line.partition("\t") for line in lines if line.strip()]
+    texts = [Prompt(text, second if tab else None) for text, tab, second in split]
     with watching(told("texts")):
         found = plausibility.fit(lab, texts, corpus=args.corpus or f"texts of {Path(args.texts).name}")
     if args.out:

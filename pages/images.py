@@ -23,6 +23,7 @@ from pages.ui import (
 from pages.ui.backend import Question
 
 if TYPE_CHECKING:
+    from attnlab_core.pictures import Picture
     from pages.ui.backend import Job
 
 VIEWS = ["Explain", "Brush"]
@@ -37,8 +38,9 @@ st.markdown(
 controls, results = st.columns([4, 7], gap="large")
 with controls:
     name, lab, run = picturing.ask()
-picture = run.prompt.image
-assert picture is not None, "only models of pictures come here"
+asked_of = run.prompt.image
+assert asked_of is not None, "only models of pictures come here"
+picture: Picture = asked_of
 
 
 def draw(job: Job) -> None:
@@ -55,12 +57,13 @@ def draw(job: Job) -> None:
     )  # fmt: skip
     kinds = {"signed": any(a.signed for a in found), "unsigned": any(not a.signed for a in found)}
     st.html(charts.legend(target, **kinds, dark=state.dark()))
+    by_method = dict(list(frame.groupby("method", sort=False))) if len(frame) else {}
     with st.container(horizontal=True, gap="small"):
         for one in found:
             with st.container(width=charts.MAP_SIDE + 12, gap=None):
                 st.markdown(f"**{widgets.plain(one.label)}**")
-                some = frame[frame["method"] == one.method]
-                best = ", ".join(some.nlargest(3, "score")["text"])
+                some = by_method[one.method]
+                best = ", ".join(some.sort_values("score", ascending=False)["text"][:3])
                 st.altair_chart(
                     charts.picture_map(some, picture, run.tokens, chosen=chosen, dark=state.dark()),
                     theme=None, width="content", alt=f"{one.label}: the strongest patches are {best}",

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
         "next_tokens",
         "images",
         *STUDIES,
+        "redundancy",
         "experiments",
         "leaderboard",
         "models",
@@ -32,7 +33,16 @@ def test_every_page_opens_by_its_link_on_a_fresh_server(name, visitor):
         page = visitor(fresh + ("" if name == "start" else name))
         page.get_by_role("heading", level=1).wait_for()
         page.get_by_role("link", name="Manipulate").first.wait_for()
-        if name not in ("heads", "graph", "next_tokens", "experiments", "leaderboard", "models", *STUDIES):
+        if name not in (
+            "heads",
+            "graph",
+            "next_tokens",
+            "experiments",
+            "leaderboard",
+            "models",
+            "redundancy",
+            *STUDIES,
+        ):
             page.wait_for_selector(".al-verdict")
         assert page.locator("[data-testid=stException]").count() == 0
         assert "AttentionLab" in page.title()

@@ -195,7 +195,8 @@ def widgets(at) -> dict[str, tuple[str, object]]:
 def _causal(request):
     """The tiny language model is there before a page asks for it."""
     if request.node.get_closest_marker("pages"):
-        request.getfixturevalue("backend")().lab("tiny/causal").result(60)
+        for name in ("tiny/causal", "shapes-vit"):
+            request.getfixturevalue("backend")().lab(name).result(60)
 
 
 def query(page: str) -> dict[str, str | list[str]]:

@@ -104,9 +104,9 @@ def test_shapes_vit_names_a_shape(kind: str) -> None:
     lab = al.load("shapes-vit")
     said = [
         lab.run(al.Prompt(image=Picture.of(scene(seed, [kind]).pixels))).prediction
-        for seed in range(900_000, 900_012)
+        for seed in range(900_000, 900_024)
     ]
-    assert said.count(kind) >= 10
+    assert said.count(kind) >= 18
 
 
 def test_gpt2_mini_writes_words() -> None:

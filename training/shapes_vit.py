@@ -7,8 +7,8 @@ three different shapes is an equal share for each (soft labels), so that every c
 
 A plain ViT (Dosovitskiy et al., ICLR 2021) of six layers from random weights. While it learns, a linear head that is
 thrown away in the end reads off every patch of the last layer which shape covers it: with the masks at hand this tells
-the model far more a picture than its one answer does. The head's weight falls to nothing over the first 3,500 steps, so what
-follows is plain classification. Pictures are turned, mirrored, and their colours swapped. Muon for the matrices of the blocks,
+the model far more a picture than its one answer does. The head's weight falls to nothing over the first 70 %
+of the steps, so what follows is plain classification. Pictures are turned, mirrored, and their colours swapped. Muon for the matrices of the blocks,
 AdamW for the rest, bf16 autocast; what is kept is an exponential moving average of the weights.
 
 Seeds below `FIRST` are never trained on; the figures are of those.
@@ -29,12 +29,12 @@ from transformers import ViTConfig, ViTForImageClassification
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from attnlab_core.shapes import KINDS, SIZE, scene
-from training.common import Optimisers, averaged, note, resumable, twice
+from training.common import Optimisers, averaged, note, resumable, trapezoid
 
 FIRST = 1_000_000  # the first seed of the pictures to train on
 PATCH, COVERED = 8, 0.3  # pixels of a patch's side; the share of it that a shape must cover to be its answer
 BATCH, MEMORY = 64, 0.999
-PICTURES, TURN, STEPS = 60_000, 5_000, 8_000  # at the turn the learning rate rises once more, to half its peak
+PICTURES, STEPS = 60_000, 5_000
 MEAN, SPREAD = 0.5, 0.25
 CHUNK = 500
 
@@ -105,7 +105,8 @@ def measure(model: nn.Module, held: tuple[Tensor, Tensor, Tensor]) -> dict[str, 
         )
     names = {True: "one_kind", False: "several_kinds"}
     return {
-        names[one]: {"rows": len(found), "accuracy": round(float(np.mean(found)), 4)} for one, found in right.items()
+        names[one]: {"rows": len(found), "accuracy": round(float(np.mean(found)), 4)}
+        for one, found in right.items()
     }
 
 
@@ -151,14 +152,19 @@ def main() -> None:
         shares = there.float() / there.sum(1, keepdim=True)
         answer = functional.cross_entropy(found.logits.float(), shares)
         where = functional.cross_entropy(each.float().flatten(0, 1), patches.flatten())
-        weight = max(0.0, 1 - step / (0.7 * TURN))
+        weight = max(0.0, 1 - step / (0.7 * args.steps))
         (answer + weight * where).backward()
         nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimisers.step(twice(step, TURN, args.steps, 0.5, 200, 0.5))
+        optimisers.step(trapezoid(step, args.steps, 200, 0.4))
         average.update_parameters(model)
         recent.append((float(answer.detach()), float(where.detach())))
     best = average.module
-    figures: dict[str, object] = {**measure(best, held), "pictures": args.pictures, "steps": args.steps, "batch": BATCH}
+    figures: dict[str, object] = {
+        **measure(best, held),
+        "pictures": args.pictures,
+        "steps": args.steps,
+        "batch": BATCH,
+    }
     args.out.mkdir(parents=True, exist_ok=True)
     best.set_attn_implementation("eager")
     best.half().save_pretrained(args.out)

@@ -66,7 +66,9 @@ def atman(
         notes = ("This variant uses scores that the mask hides, so later tokens change the result.",)
     elif variant == "official":
         variant = "visible_min"
-        notes = ("Nothing is masked here, so this variant is the same as scaling above the least visible score.",)
+        notes = (
+            "Nothing is masked here, so this variant is the same as scaling above the least visible score.",
+        )
     # A causal model never sees what comes after the answer's place: those chunks score 0.
     chunks = [chunk for chunk in _chunks(run, unit, delimiter) if not causal or chunk[0] <= max(goal.reads)]
     turn_down = partial(Suppress, factor=factor, similarity=similarity, **FORMS[variant])
