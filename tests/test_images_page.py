@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import attnlab_core as al
+from attnlab_core import charts
 from pages.ui import brush, picturing
 from tests import test_pages
 
@@ -37,6 +39,15 @@ def test_each_method_has_a_map_and_the_table_holds_every_patch(backend):
     assert list(table.value.columns) == ["patch", "Raw attention", "AtMan"]
     assert len(table.value) == 100
     assert not at.error
+
+
+def test_a_downloaded_figure_holds_the_picture_under_every_map(run):
+    found = [al.attribute(run, name) for name in ("raw_attention", "random")]
+    frame = charts.score_frame(found, "token", False)
+    drawn = charts.svg(charts.picture_chart(frame, run.prompt.image, run.tokens))
+    sizes = re.findall(r"<image [^>]*?width=\"(\d+)\" height=\"(\d+)\"", drawn)
+    assert sizes == [(str(charts.MAP_SIDE),) * 2] * 2
+    assert drawn.count('aria-roledescription="rect mark"') == 200
 
 
 def test_the_samples_are_what_they_are_called():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +20,8 @@ MAP_SIDE = 180
 """Pixels of a panel's longer side."""
 FAINT = 0.75
 """The power of a share that is its opacity: small shares stay visible, none hides the picture quite."""
+KEPT = 0.3
+"""How much of its colours a picture keeps under a map."""
 
 
 def picture_map(
@@ -44,7 +47,7 @@ def picture_map(
     """
     c = palette(dark)
     made = _dress(_panel(shares(frame), picture, tokens, side, veil, chosen, c), c, "")
-    return made.properties(padding=0, autosize={"type": "none", "contains": "padding"})
+    return made.properties(padding=0, autosize={"type": "none"})
 
 
 def picture_chart(
@@ -87,9 +90,9 @@ def _panel(
         opacity=[round(veil * abs(s) ** FAINT, 3) for s in table["share"]],
     )
     under = (
-        alt.Chart(pd.DataFrame({"url": [picture.address]}))
-        .mark_image(width=alt.expr("width"), height=alt.expr("height"), aspect=False)
-        .encode(x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height / 2")), url="url:N")
+        alt.Chart(pd.DataFrame({"url": [_faded(picture) if veil else picture.address]}))
+        .mark_image(width=wide, height=high, aspect=False)
+        .encode(x=alt.value(wide / 2), y=alt.value(high / 2), url="url:N")
     )
     across, down = (
         {"scale": alt.Scale(domain=ends, nice=False, zero=False), "axis": None} for ends in ([0, 1], [1, 0])
@@ -111,6 +114,15 @@ def _panel(
         mark = over.transform_filter(alt.datum.position == chosen)
         layers.append(mark.mark_rect(filled=False, stroke=css(c.mark), strokeWidth=3))
     return alt.layer(*layers).properties(width=wide, height=high)
+
+
+@lru_cache(maxsize=64)
+def _faded(picture: Picture) -> str:
+    """The address of the picture with most of its colours taken out, so that those of the map are seen."""
+    from PIL import Image
+
+    grey = picture.image.convert("L").convert("RGB")
+    return type(picture).of(Image.blend(grey, picture.image, KEPT)).address
 
 
 def _boxed(frame: pd.DataFrame, tokens: Sequence[Token]) -> pd.DataFrame:
