@@ -62,7 +62,6 @@ UNFOLDED = (
     "heads",
     "graph",
     "next_tokens",
-    "images",
     "models",
     "leaderboard",
 )
