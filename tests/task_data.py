@@ -10,10 +10,12 @@ from typing import Any
 
 from attnlab_core.lab import Lab
 from attnlab_core.prompt import Prompt
+from attnlab_core.shapes import KINDS
 from attnlab_core.tasks import Row, Stretch
 from attnlab_core.tasks.agreement import Agreement
 from attnlab_core.tasks.custom import Custom, write
 from attnlab_core.tasks.hotpotqa import Hotpotqa
+from attnlab_core.tasks.shapes import Shapes
 from attnlab_core.tasks.squad import Squad
 from attnlab_core.tasks.sst2 import Sst2
 from attnlab_core.tasks.wikitext2 import Wikitext2
@@ -110,6 +112,13 @@ def custom(folder: Path) -> Path:
 
 
 NUMBERS = {"id2label": {0: "singular", 1: "plural"}, "label2id": {"singular": 0, "plural": 1}}
+DRAWN = {
+    "architecture": "vit",
+    "image_size": 16,
+    "patch_size": 4,
+    "id2label": dict(enumerate(KINDS)),
+    "label2id": {kind: number for number, kind in enumerate(KINDS)},
+}
 CASES: dict[str, tuple[Any, Callable[[Path], Path | None], dict[str, Any]]] = {
     "sst2": (Sst2(), sst2, {"task": "classification"}),
     "squad": (Squad(), lambda f: put(f / "xquad/xquad.en.json", json.dumps(ARTICLES)), {"task": "answering"}),
@@ -127,6 +136,7 @@ CASES: dict[str, tuple[Any, Callable[[Path], Path | None], dict[str, Any]]] = {
     "agreement": (Agreement(items=8), lambda f: None, {"task": "causal", "architecture": "gpt2"}),
     "agreement, classifier": (Agreement(items=8), lambda f: None, {"task": "classification"} | NUMBERS),
     "custom": (Custom(), custom, {"task": "classification"}),
+    "shapes": (Shapes(count=4), lambda f: None, DRAWN),
 }
 
 

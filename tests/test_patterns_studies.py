@@ -311,7 +311,7 @@ def test_another_shape_and_another_tokenizer_are_refused(folder):
     with pytest.raises(al.AttentionLabError, match="3 layers"):
         fine_tuning.study(lab, base=str(folder), others=(), each=2)
     other = tiny_lab("masked", "roberta", max_position_embeddings=258)
-    other.tokenizer = tiny_tokenizer("bytes")
+    other.reader.tokenizer = tiny_tokenizer("bytes")
     with pytest.raises(al.AttentionLabError, match="cut words differently"):
         fine_tuning.study(other, base=str(folder), others=(), each=2)
 

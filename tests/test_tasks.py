@@ -74,7 +74,7 @@ def test_right_answers_settle_and_rationales_lie_inside(case, given):
         for target in (task.target(row), task.target_wrong(row)):
             if target is not None:
                 assert lab.run(row.prompt).goal(target).picks
-        for stretch in row.rationale or ():
+        for stretch in row.stretches:
             text = (row.prompt.text, row.prompt.second)[stretch.segment]
             assert text[stretch.start : stretch.end].strip() == text[stretch.start : stretch.end] != ""
         assert row.rationale != ()

@@ -199,10 +199,13 @@ def test_a_model_on_its_way_is_given_up_when_its_visitor_leaves(loading, monkeyp
     assert time.monotonic() - gone >= 0.5 * GONE  # a connection that only broke may come back
     assert isinstance(never.exception(20), Cancelled)
     assert last.result(60)
-    assert begun == ["first", "last, at once"]
+    assert [name for name in begun if name != "sst2"] == [
+        "first",
+        "last, at once",
+    ]  # other tests' pages ask for that
     assert not made.asked("first")
     assert "first" not in made.progress
-    assert [one.name for one in made.loaded()] == ["last, at once"]
+    assert [one.name for one in made.loaded() if one.name != "sst2"] == ["last, at once"]
 
 
 def test_a_model_goes_on_while_one_of_those_who_asked_is_there(loading, monkeypatch):
