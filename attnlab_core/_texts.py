@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,8 @@ from attnlab_core.errors import BadInput, ModelRefused
 from attnlab_core.prompt import Encoding, Id, Prompt, encode
 from attnlab_core.surgery import Swap
 
-BLANKS = ("mask", "pad", "unk")
+Blank = Literal["mask", "pad", "unk"]
+BLANKS: tuple[Blank, ...] = ("mask", "pad", "unk")
 SAMPLE = "A short text, read once to see where the attention is."
 
 

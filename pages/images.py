@@ -60,14 +60,7 @@ def draw(job: Job) -> None:
     by_method = dict(list(frame.groupby("method", sort=False))) if len(frame) else {}
     with st.container(horizontal=True, gap="small"):
         for one in found:
-            with st.container(width=charts.MAP_SIDE + 12, gap=None):
-                st.markdown(f"**{widgets.plain(one.label)}**")
-                some = by_method[one.method]
-                best = ", ".join(some.sort_values("score", ascending=False)["text"][:3])
-                st.altair_chart(
-                    charts.picture_map(some, picture, run.tokens, chosen=chosen, dark=state.dark()),
-                    theme=None, width="content", alt=f"{one.label}: the strongest patches are {best}",
-                )  # fmt: skip
+            picturing.map_of(one.label, by_method[one.method], run, chosen=chosen)
     for label, why in panels.missing_from(job).items():
         widgets.small(f"{label}: {why}")
     shown.explained(found)

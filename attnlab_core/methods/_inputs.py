@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attnlab_core._texts import BLANKS, Blank
 from attnlab_core.lab import Lab, Run
 from attnlab_core.progress import step, unheard
 from attnlab_core.prompt import Id
 from attnlab_core.targets import Goal, Quantity
 
-Blank = Literal["mask", "pad", "unk"]
-BLANKS: tuple[Blank, ...] = ("mask", "pad", "unk")
+__all__ = [
+    "BLANKS",
+    "Blank",
+    "blank",
+    "form",
+    "from_embeddings",
+    "gradient",
+    "measured",
+    "rows_at_once",
+    "word_embeddings",
+]
 AT_ONCE = 512
 """Tokens in a batch on a processor: more are no quicker there, and take memory."""
 

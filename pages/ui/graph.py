@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -50,25 +50,8 @@ class View:
 
 def taken(said: Mapping[str, Any], start: View | None = None) -> View:
     """A view from what a browser or an address says; what makes no sense is left as it was."""
-    view = start or View()
-    for field in fields(View):
-        value = _read(field.name, said.get(field.name))
-        view = view if value is None else replace(view, **{field.name: value})
+    view = canvas.taken(said, start or View(), {"side": ("before", "after")}, lowest=-1)
     return view if view.level >= 0 and view.place >= 0 else replace(view, level=-1, place=-1)
-
-
-def _read(name: str, value: Any) -> Any:
-    if name == "side":
-        return value if value in ("before", "after") else None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not -1 <= number < 4096:  # also what is no number
-        return None
-    if name == "least":
-        return min(max(number, 0.0), 1.0)
-    return int(number) if name in ("level", "place") else bool(number)
 
 
 def in_address(view: View) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -72,25 +72,8 @@ class View:
 
 def taken(said: Mapping[str, Any], layers: int, heads: int, start: View | None = None) -> View:
     """A view from what a browser or an address says; what makes no sense there is left as it was."""
-    view = start or View(layer=layers // 2)
-    for field in fields(View):
-        value = _read(field.name, said.get(field.name))
-        view = view if value is None else replace(view, **{field.name: value})
+    view = canvas.taken(said, start or View(layer=layers // 2), CHOICES)
     return replace(view, layer=min(view.layer, layers - 1), head=min(view.head, heads - 1))
-
-
-def _read(name: str, value: Any) -> Any:
-    if name in CHOICES:
-        return value if value in CHOICES[name] else None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if not 0 <= number < 4096:  # also what is no number
-        return None
-    if name == "least":
-        return min(number, 1.0)
-    return int(number) if name in ("layer", "head") else bool(number)
 
 
 def in_address(view: View) -> dict[str, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from attnlab_core import charts
 from attnlab_core.errors import AttentionLabError
 from pages.ui import question, state, widgets
 from pages.ui.backend import Question
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from attnlab_core.lab import Lab
     from attnlab_core.pictures import Picture
     from attnlab_core.run import Run
@@ -68,3 +71,16 @@ def _own() -> Picture | None:
     except AttentionLabError as error:
         widgets.say("error", f"{widgets.told(error)} The sample is shown instead.")
         return None
+
+
+def map_of(title: str, frame: pd.DataFrame, run: Run, **more: Any) -> None:
+    """The map of one method under its name; `more` as `charts.picture_map` takes it."""
+    picture = run.prompt.image
+    assert picture is not None, "only models of pictures come here"
+    best = ", ".join(frame.sort_values("score", ascending=False)["text"][:3])
+    with st.container(width=charts.MAP_SIDE + 12, gap=None):
+        st.markdown(f"**{widgets.plain(title)}**")
+        st.altair_chart(
+            charts.picture_map(frame, picture, run.tokens, dark=state.dark(), **more),
+            theme=None, width="content", alt=f"{title}: the strongest patches are {best}",
+        )  # fmt: skip
