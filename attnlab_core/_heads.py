@@ -13,11 +13,17 @@ TASKS = {
     "masked": ("AutoModelForMaskedLM",),
     "causal": ("AutoModelForCausalLM",),
     "answering": ("AutoModelForQuestionAnswering",),
+    "matching": ("AutoModelForZeroShotImageClassification",),
+    "visual_answering": ("AutoModelForVisualQuestionAnswering",),
 }
 """The task → the transformers classes that have a head for it; a kind of model belongs to the first that knows it."""
 PICTURES = "ForImageClassification"
+WITH_TEXT = ("matching", "visual_answering")
+"""The tasks of models that read text with a picture."""
 # A declared architecture belongs to the first task one of whose marks is in its name.
 _MARKS = {
+    "matching": ("CLIPModel",),
+    "visual_answering": ("BlipForQuestionAnswering",),
     "classification": ("ForSequenceClassification", PICTURES),
     "answering": ("ForQuestionAnswering",),
     "masked": ("ForMaskedLM", "ForPreTraining", "WithLMHeadModel"),
@@ -65,8 +71,9 @@ def head(config: dict[str, Any], task: str | None, name: str) -> type:
 
 
 def reads_pictures(config: Mapping[str, Any]) -> bool:
-    """Whether the first architecture that a configuration names is a classifier of pictures."""
-    return str((config.get("architectures") or [""])[0]).endswith(PICTURES)
+    """Whether the first architecture that a configuration names reads pictures, by themselves or with text."""
+    architecture = str((config.get("architectures") or [""])[0])
+    return architecture.endswith(PICTURES) or declared(config) in WITH_TEXT
 
 
 def _class(kind: str, task: str) -> Any:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from attnlab_core.errors import BadInput, ModelRefused
 from attnlab_core.prompt import Encoding, Id, Prompt, encode
-from attnlab_core.surgery import Swap
+from attnlab_core.surgery import Swap, calls_of
 
 Blank = Literal["mask", "pad", "unk"]
 BLANKS: tuple[Blank, ...] = ("mask", "pad", "unk")
@@ -32,13 +32,14 @@ class Texts:
         ModelRefused: The tokenizer cannot place tokens in a text.
     """
 
-    pictures = False
+    pictures, texts = False, True
     unit = "word"
     masks = True
     """Whether the model hides some places from others, or may."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         self.model, self.tokenizer, self.name = model, tokenizer, name
+        self.calls = calls_of(model.config)
         self.pad = getattr(model.config, "pad_token_id", None)
         if not getattr(tokenizer, "is_fast", False):
             raise ModelRefused(f"{name} has no fast tokenizer, so tokens cannot be placed in the text.")
@@ -92,7 +93,9 @@ class Texts:
         table = self.model.get_input_embeddings().weight
         return functional.embedding(torch.as_tensor(ids, device=table.device), table).detach()
 
-    def swap(self, inputs: dict[str, Any], embeddings: Float[Tensor, "batch token width"]) -> Swap:
+    def swap(
+        self, inputs: dict[str, Any], embeddings: Float[Tensor, "batch token width"]
+    ) -> tuple[Swap, ...]:
         """Put embeddings in the place of those of the inputs' ids."""
         table, ids = self.model.get_input_embeddings().weight, inputs["input_ids"]
 
@@ -100,7 +103,10 @@ class Texts:
             straight = asked.shape == ids.shape and torch.equal(asked, ids)
             return embeddings if straight else embeddings.transpose(0, 1)  # XLNet: tokens first
 
-        return table, put
+        return ((table, put),)
+
+    def frame(self, ids: Sequence[Sequence[Id]]) -> None:
+        """None: every call is over all tokens."""
 
     def fixed(self, encoding: Encoding) -> list[bool]:
         """True for tokens that carry the form of the input, not its words: special tokens, and the mask to be filled."""

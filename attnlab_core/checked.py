@@ -66,7 +66,10 @@ def check(lab: Lab) -> SelfCheck:
         raise ModelRefused(f"{lab.name} cannot read its own tokenizer's text: {reason}") from error
     if plain.isnan().any():
         raise ModelRefused(f"{lab.name} answers with no numbers (NaN) in {lab._dtype}: load it in fp32.")
-    with torch.enable_grad(), Surgery(lab.calls, keep=True, sink=lab.sink) as tape:
+    with (
+        torch.enable_grad(),
+        Surgery(lab.calls, keep=True, sink=lab.sink, frame=lab.reader.frame([ids])) as tape,
+    ):
         seen = lab._outputs(inputs)
     if tape.seen != len(lab.calls):
         raise ModelRefused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,18 +12,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attnlab_core import checked
+from attnlab_core._frames import by_layer
 from attnlab_core._narrow import Narrow
 from attnlab_core._texts import Texts
 from attnlab_core.edits import Edit
 from attnlab_core.errors import BadInput, ModelRefused, TextTooLong
+from attnlab_core.joint import READERS, Joint
 from attnlab_core.patches import Patches
 from attnlab_core.pattern import AttentionPattern
 from attnlab_core.prompt import Encoding, Id, Prompt
 from attnlab_core.run import Run
-from attnlab_core.surgery import Surgery, calls_of
+from attnlab_core.surgery import Surgery
 from attnlab_core.targets import Asked, masks, probabilities
 
 TASKS = {
+    "CLIPModel": "matching",
+    "BlipForQuestionAnswering": "visual_answering",
     "ForSequenceClassification": "classification",
     "ForImageClassification": "classification",
     "ForMaskedLM": "masked",
@@ -40,8 +44,9 @@ class Lab:
     """A model whose attention can be read and changed.
 
     Args:
-        model: A transformers model of one of the four tasks, loaded with `attn_implementation="eager"`.
-        tokenizer: Its fast tokenizer; the image processor of a model that reads pictures.
+        model: A transformers model of one of the tasks, loaded with `attn_implementation="eager"`.
+        tokenizer: Its fast tokenizer; the image processor of a model that reads pictures; what has both, as `tokenizer` and
+            `image_processor`, for one that reads text with a picture.
         name: What it is called on pages and in records.
         revision: The commit it came from, where known.
         batch_size: How many variations of a text go through the model at once.
@@ -69,12 +74,11 @@ class Lab:
         self.revision = revision
         self.loader = loader
         self.task = task_of(type(model).__name__)
-        reader = Patches if type(model).__name__.endswith("ForImageClassification") else Texts
-        self.reader = reader(self.model, tokenizer, self.name)
+        self.reader = reader_of(type(model).__name__)(self.model, tokenizer, self.name)
         self.tokenizer: Any = self.reader.tokenizer
         # A classifier that finds the text's end by its padding takes one text at a time where it knows no padding.
         self.batch_size = 1 if self.task == "classification" and self.reader.pad is None else batch_size
-        self.calls = calls_of(self.config)
+        self.calls = self.reader.calls
         self.sink = any(n.endswith("sinks") for n, _ in model.named_parameters())
         self.labels = self._labels()
         self.check = checked.check(self)
@@ -120,8 +124,13 @@ class Lab:
 
     @property
     def pictures(self) -> bool:
-        """Whether the model reads pictures, not text."""
+        """Whether the model reads pictures."""
         return self.reader.pictures
+
+    @property
+    def texts(self) -> bool:
+        """Whether the model reads text, by itself or with a picture."""
+        return self.reader.texts
 
     def summary(self) -> dict[str, Any]:
         """What a page or a record says of the model."""
@@ -129,7 +138,7 @@ class Lab:
             "name": self.name,
             "revision": self.revision,
             "task": self.task,
-            "reads": "pictures" if self.pictures else "text",
+            "reads": " and ".join(["pictures"] * self.pictures + ["text"] * self.texts),
             "architecture": type(self.model).__name__,
             "layers": self.layers,
             "heads": self.heads,
@@ -219,10 +228,13 @@ class Lab:
         found = {}
         for part in dict.fromkeys(part for part, _ in self.calls):
             mine = [k for k, call in enumerate(self.calls) if call[0] == part]
+            seen = [tape.visible[k][0].expand(tape.scores[k].shape[1:]) for k in mine]
             given = [
-                tape.scores[k][0].float().masked_fill(~tape.visible[k][0], -torch.inf).cpu() for k in mine
+                tape.scores[k][0].float().masked_fill(~own, 0) for k, own in zip(mine, seen, strict=True)
             ]
-            found[part] = torch.stack(given)[..., : given[0].shape[-1] - int(self.sink)]
+            hidden = ~self.by_layer(part, seen)
+            scores = self.by_layer(part, given).masked_fill(hidden, -torch.inf).cpu()
+            found[part] = scores[..., : scores.shape[-1] - int(self.sink)]
         return found
 
     def other(self, name: str) -> Lab:
@@ -275,7 +287,7 @@ class Lab:
         behind = None
         if self.reader.masks and any(edit.unmasked for row in rows for edit in row):
             behind = self._lift_mask(inputs)
-        swapped = None if embeddings is None else self.reader.swap(inputs, embeddings)
+        swapped = () if embeddings is None else self.reader.swap(inputs, embeddings)
         if len(rows) > 1 and all(_alike(row, rows[0]) for row in rows):
             rows = rows[:1]
         narrow = None
@@ -291,6 +303,7 @@ class Lab:
             embeddings=swapped,
             unmasked=behind,
             narrow=narrow,
+            frame=self.reader.frame(ids),
         )
         try:
             with torch.set_grad_enabled(grad), tape:
@@ -315,7 +328,9 @@ class Lab:
     def _dtype(self) -> torch.dtype:
         return next(self.model.parameters()).dtype
 
-    def _outputs(self, inputs: Mapping[str, Any]) -> Float[Tensor, "batch place class"]:
+    def _outputs(self, inputs: dict[str, Any]) -> Float[Tensor, "batch place class"]:
+        if isinstance(self.reader, Joint):
+            return self.reader.outputs(inputs)
         out = self.model(**inputs)
         if self.task == "answering":
             return torch.stack((out.start_logits, out.end_logits), dim=1)
@@ -326,13 +341,21 @@ class Lab:
         found = {}
         for part in dict.fromkeys(part for part, _ in self.calls):
             mine = [k for k, call in enumerate(self.calls) if call[0] == part]
-            weights = torch.stack([tape.weights[k][0].detach().float().cpu() for k in mine])
-            visible = torch.stack([tape.visible[k][0].expand(tape.weights[k].shape[1:]).cpu() for k in mine])
+            weights = self.by_layer(part, [tape.weights[k][0].detach().float().cpu() for k in mine])
+            visible = self.by_layer(
+                part, [tape.visible[k][0].expand(tape.weights[k].shape[1:]).cpu() for k in mine]
+            )
+            if isinstance(self.reader, Joint):
+                _stay(weights, visible)
             keys = weights.shape[-1] - int(self.sink)
             queries = texts if part == "encoder" else self._decoded(texts)
             heard = texts if part == "cross" else queries
             found[part] = AttentionPattern(weights[..., :keys], visible[..., :keys], queries, heard, part)
         return found
+
+    def by_layer(self, part: str, calls: Sequence[Tensor]) -> Tensor:
+        """What was read of every call of a part [*, head, query, key], by layer: [layer, *, head, query, key]."""
+        return by_layer([layer for own, layer in self.calls if own == part], calls)
 
     def _decoded(self, texts: tuple[str, ...]) -> tuple[str, ...]:
         """What the decoder reads: behind an encoder, the same text moved on by a start token (`shift_tokens_right`)."""
@@ -352,15 +375,28 @@ class Lab:
         return {"first": (0,), "last": (tokens - 1,)}.get(self.check.reads)
 
 
+def reader_of(class_name: str) -> type[Texts | Patches | Joint]:
+    """What feeds a model of a class."""
+    return READERS.get(class_name) or (Patches if class_name.endswith("ForImageClassification") else Texts)
+
+
 def task_of(class_name: str) -> str:
     """The task a model class is read for, by the end of its name; `ModelRefused` for any other."""
     for ending, task in TASKS.items():
         if class_name.endswith(ending):
             return task
     raise ModelRefused(
-        f"{class_name} has none of the tasks that can be read: sequence classification, masked or causal language "
-        f"modelling, extractive question answering. Choose a checkpoint with one of these heads."
+        f"{class_name} has none of the tasks that can be read: classification of text or pictures, masked or causal language "
+        f"modelling, extractive question answering, captions (CLIP), questions about pictures (BLIP). Choose a checkpoint with one of these heads."
     )
+
+
+def _stay(weights: Tensor, visible: Tensor) -> None:
+    """Let every place that nothing in a layer reads attend to itself, as it stays what it is there."""
+    for layer in range(len(weights)):
+        idle = ~visible[layer].any(0).any(-1)
+        weights[layer][:, idle, idle] = 1
+        visible[layer][:, idle, idle] = True
 
 
 def _alike(one: Sequence[Edit], two: Sequence[Edit]) -> bool:

@@ -74,7 +74,7 @@ def load(
         revision: branch, tag or commit of a Hub model; `lab.revision` is the commit it stood for.
         device: "cpu", "cuda", ...; left out, the GPU when there is one.
         dtype: "fp32", "bf16" or "fp16"; left out, fp32. Half precision takes half the memory and gives other numbers.
-        task: "classification", "masked", "causal" or "answering"; left out, read from the model's configuration.
+        task: "classification", "masked", "causal", "answering", "matching" or "visual_answering"; left out, read from the model's configuration.
         batch_size: how many rows the methods put through the model at once.
 
     Returns:
@@ -289,7 +289,8 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
         ) from error
     finally:
         transformers_logging.set_tqdm_hook(before)
-    if not head.__name__.endswith(PICTURES) and not getattr(tokenizer, "is_fast", False):
+    reads = getattr(tokenizer, "tokenizer", tokenizer)
+    if not head.__name__.endswith(PICTURES) and not getattr(reads, "is_fast", False):
         raise ModelRefused(
             f"{name!r} has no fast tokenizer (tokenizer.json), which is needed to place tokens in the text."
         )
@@ -304,7 +305,13 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
 
 
 def _feeder(folder: Path, head: type, plain: dict[str, Any]) -> Any:
-    """The tokenizer of a model that reads text, the image processor (on Pillow) of one that reads pictures."""
-    if head.__name__.endswith(PICTURES):
-        return transformers().AutoImageProcessor.from_pretrained(folder, backend="pil", **plain)
-    return transformers().AutoTokenizer.from_pretrained(folder, **plain)
+    """The tokenizer of a model that reads text, the image processor (on Pillow) of one that reads pictures; or both."""
+    from attnlab_core.joint import READERS, Feeders
+
+    both, auto = head.__name__ in READERS, transformers()
+    seen = read = None
+    if both or head.__name__.endswith(PICTURES):
+        seen = auto.AutoImageProcessor.from_pretrained(folder, backend="pil", **plain)
+    if both or seen is None:
+        read = auto.AutoTokenizer.from_pretrained(folder, **plain)
+    return Feeders(read, seen) if both else read or seen

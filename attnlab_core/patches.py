@@ -20,7 +20,7 @@ from torch.nn import functional
 from attnlab_core.errors import BadInput, ModelRefused
 from attnlab_core.pictures import Picture
 from attnlab_core.prompt import PICTURE, Encoding, Id, Prompt, Token, Word
-from attnlab_core.surgery import Surgery, Swap
+from attnlab_core.surgery import Surgery, Swap, calls_of
 
 CLASS = "[CLS]"
 
@@ -59,7 +59,7 @@ class Patches:
         ModelRefused: The model looks its pictures up in another way, or its attention is not over patches.
     """
 
-    pictures = True
+    pictures, texts = True, False
     unit = "patch"
     masks = False
     pad = 0
@@ -68,6 +68,7 @@ class Patches:
 
     def __init__(self, model: Any, processor: Any, name: str) -> None:
         self.model, self.processor, self.name = model, processor, name
+        self.calls = calls_of(model.config)
         found = [
             part
             for part in model.modules()
@@ -129,8 +130,11 @@ class Patches:
 
     def sample(self) -> list[Id]:
         """The ids on which the model is checked: patches of noise."""
-        noise = np.random.default_rng(0).integers(0, 256, (*self.size, 3), dtype=np.uint8)
-        return list(self.encode(Prompt(image=Picture.of(noise))).ids)
+        return list(self.encode(Prompt(image=self.noise())).ids)
+
+    def noise(self) -> Picture:
+        """A picture of noise, as large as the model's."""
+        return Picture.of(np.random.default_rng(0).integers(0, 256, (*self.size, 3), dtype=np.uint8))
 
     def inputs(self, ids: Sequence[Sequence[Id]], types: object = None) -> dict[str, Any]:
         """What the model's `forward` is given for rows of ids."""
@@ -167,13 +171,18 @@ class Patches:
             ]
         return found.detach()
 
-    def swap(self, inputs: dict[str, Any], embeddings: Float[Tensor, "batch token width"]) -> Swap:
+    def swap(
+        self, inputs: dict[str, Any], embeddings: Float[Tensor, "batch token width"]
+    ) -> tuple[Swap, ...]:
         """Put embeddings in the place of those of the patches; what stands before them stays."""
 
         def put(_: Tensor) -> Tensor:
             return embeddings[:, self.specials :].transpose(1, 2).unflatten(2, self.grid)
 
-        return self.projection.weight, put
+        return ((self.projection.weight, put),)
+
+    def frame(self, ids: Sequence[Sequence[Id]]) -> None:
+        """None: every call is over all tokens."""
 
     def fixed(self, encoding: Encoding) -> list[bool]:
         """True for what stands before the patches."""

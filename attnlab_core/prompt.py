@@ -1,4 +1,4 @@
-"""What is asked: a text, a pair of texts, or a picture, and the tokens and words that a model makes of it.
+"""What is asked: a text, a pair of texts, a picture, or a picture with a text, and the tokens and words that a model makes of it.
 
 A token is a place, not a word: "as … as" has two. Everything is keyed by position; texts are only shown. Of a picture the
 tokens are its patches, named by row and column, both counted from 0: "r3 c5".
@@ -17,6 +17,7 @@ from attnlab_core.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attnlab_core.joint import Either
     from attnlab_core.patches import Patch
     from attnlab_core.pictures import Picture
 
@@ -25,21 +26,24 @@ PICTURE = 3  # the segment of a picture's patches
 SENTENCE_END = r"(?<=[.!?…])\s+|\n+"
 
 
-Id: TypeAlias = "int | Patch"
+Id: TypeAlias = "int | Patch | Either"
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text, and for pairs a second one: a question and its context, a premise and a hypothesis. Or a picture, without."""
+    """A text, and for pairs a second one: a question and its context, a premise and a hypothesis. Or a picture.
+
+    For a model that reads both, the text stands with the picture: a question about it, or captions, one a line.
+    """
 
     text: str = ""
     second: str | None = None
     image: Picture | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The texts; or a picture as a `data:` address, which `Picture.at` reads."""
+        """The texts; of a picture a `data:` address, which `Picture.at` reads, and the text where there is one."""
         if self.image is not None:
-            return {"image": self.image.address}
+            return {"image": self.image.address} | ({"text": self.text} if self.text else {})
         return {"text": self.text, "second": self.second}
 
 
@@ -90,6 +94,7 @@ class Encoding:
         types: The token type (first or second text) of each token, where the model wants them.
         tokens: As many as ids.
         words: In the order of the text.
+        choices: Where the answers are part of the prompt (captions), each with the positions at which it is read.
     """
 
     prompt: Prompt
@@ -97,6 +102,7 @@ class Encoding:
     types: tuple[int, ...] | None
     tokens: tuple[Token, ...]
     words: tuple[Word, ...] = field(default=())
+    choices: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def find(self, text: str) -> tuple[int, ...]:
         """The positions of every token of every place where `text` stands as whole words, whatever its case.
@@ -119,7 +125,7 @@ class Encoding:
         )
         if not found:
             shown = ", ".join(dict.fromkeys(word.text for word in self.words[:40]))
-            if self.prompt.image is not None:
+            if self.prompt.image is not None and not self.prompt.text:
                 last = self.words[-1].text
                 raise BadInput(f"There is no patch {text!r} in the picture: they go from r0 c0 to {last}.")
             raise BadInput(f"The word {text!r} does not occur in the text. Its words are: {shown}.")

@@ -132,10 +132,12 @@ class Run(Shown):
         found = torch.autograd.grad(value, [tape.weights[k] for k in mine], allow_unused=True)
         keys = self.pattern.weights.shape[-1]
         slopes = [
-            torch.zeros_like(self.pattern.weights[0]) if one is None else one[0, ..., :keys].float().cpu()
-            for one in found
+            torch.zeros_like(tape.weights[k][0, ..., :keys], dtype=torch.float32, device="cpu")
+            if one is None
+            else one[0, ..., :keys].float().cpu()
+            for k, one in zip(mine, found, strict=True)
         ]
-        return torch.stack(slopes) * self.pattern.visible
+        return self.lab.by_layer(self.pattern.part, slopes) * self.pattern.visible
 
     def reads(self, goal: Goal) -> tuple[int, ...] | None:
         """The positions that must be computed to the end for a goal's logits; None means all. See `Lab.reads`."""

@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from attnlab_core._columns import MASKED, Columns, exact
+from attnlab_core._frames import Frame
 from attnlab_core._late import transformers
 from attnlab_core._narrow import LINEAR, Narrow
 from attnlab_core._operate import Acting, act, hide, one_kind, operate
@@ -48,10 +49,12 @@ class Surgery(TorchFunctionMode):
             gradients are on, the kept tensors are part of the graph.
         scores: Keep what each softmax was given in `scores`, as the model made it: before the edits of that same call.
         sink: The softmax has one more column than there are keys, a learned sink.
-        embeddings: The weight of a look-up (the table of word embeddings, the convolution over patches), and what gives, for
+        embeddings: Weights of look-ups (the table of word embeddings, the convolution over patches), each with what gives, for
             what is looked up, that which takes the place of the first one.
         unmasked: For models that were given an all-zero mask: what would have been visible in each call. The mask is
             then applied here, so that edits may read the scores behind it.
+        frame: For models of text and pictures: where each call lies in the square over all tokens. Edits act on that square,
+            and what is kept is of its shape, with nothing visible outside the call's own part.
 
     Raises:
         EditTouchedNothing: On leaving the block, where an edit met no cell.
@@ -65,10 +68,11 @@ class Surgery(TorchFunctionMode):
         keep: bool = False,
         scores: bool = False,
         sink: bool = False,
-        embeddings: Swap | None = None,
+        embeddings: Sequence[Swap] = (),
         unmasked: Sequence[Tensor] | None = None,
         generating: bool = False,
         narrow: Narrow | None = None,
+        frame: Frame | None = None,
     ) -> None:
         super().__init__()
         self.calls, self.rows, self.keep, self.sink = tuple(calls), [tuple(row) for row in rows], keep, sink
@@ -77,8 +81,8 @@ class Surgery(TorchFunctionMode):
         self.visible: list[Bool[Tensor, "batch head query key"]] = []
         self.seen = 0
         self.edited_calls = 0
-        self._embeddings, self._unmasked, self._scores = embeddings, unmasked, scores
-        self._narrow = narrow
+        self._swaps, self._unmasked, self._scores = list(embeddings), unmasked, scores
+        self._narrow, self._frame = narrow, frame
         self._touched = [[0] * len(row) for row in self.rows]
         self._again = [call for call in self.calls if call[0] != "encoder"] if generating else []
         self._only = len({part for part, _ in self.calls}) == 1
@@ -96,11 +100,12 @@ class Surgery(TorchFunctionMode):
             return self._attend(func, args, kwargs)
         if self._narrow is not None and self.seen in (0, len(self.calls)) and func in LINEAR:
             return self._narrow(not self.seen, func, args, kwargs)
-        if self._embeddings is not None and func in _LOOKUPS:
-            weight, put = self._embeddings
-            if (args[1] if len(args) > 1 else kwargs["weight"]) is weight:
-                self._embeddings = None
-                return put(args[0] if args else kwargs["input"]).to(weight.dtype)
+        if self._swaps and func in _LOOKUPS:
+            looked = args[1] if len(args) > 1 else kwargs["weight"]
+            for k, (weight, put) in enumerate(self._swaps):
+                if looked is weight:
+                    del self._swaps[k]
+                    return put(args[0] if args else kwargs["input"]).to(weight.dtype)
         return func(*args, **kwargs)
 
     def __exit__(
@@ -121,7 +126,9 @@ class Surgery(TorchFunctionMode):
         call = self._call(number)
         scores: Tensor = args[0] if args else kwargs["input"]
         if self._scores:
-            self.scores.append(scores.detach())
+            least = torch.finfo(scores.dtype).min
+            given = scores if self._frame is None else self._frame.put(number, scores, least)
+            self.scores.append(given.detach())
         mine = self._acting(call)
         edited = any(mine)
         if self._unmasked is None and not self.keep and not edited:
@@ -130,6 +137,8 @@ class Surgery(TorchFunctionMode):
         def soft(values: Tensor) -> Tensor:
             return func(values, *args[1:], **kwargs) if args else func(**{**kwargs, "input": values})
 
+        if self._frame is not None:
+            return self._framed(self._frame, number, scores, soft(scores), mine)
         if self._unmasked is None and edited and (short := self._columns(mine, scores)):
             weights, counts = short.apply(scores, soft, scores.shape[-1] - int(self.sink))
             self._note(mine, counts)
@@ -140,6 +149,15 @@ class Surgery(TorchFunctionMode):
             visible, plain = self._masked(self._unmasked[number], scores)
         weights = self._edited(scores, visible, plain, mine, call) if edited else plain
         return self._kept(weights, visible) if self.keep else weights
+
+    def _framed(self, frame: Frame, number: int, scores: Tensor, plain: Tensor, mine: Acting) -> Tensor:
+        """A call that is a part of the square over all tokens."""
+        visible = frame.put(number, scores > MASKED)
+        weights = frame.put(number, plain)
+        if any(mine):
+            whole = frame.put(number, scores, torch.finfo(scores.dtype).min)
+            weights = self._edited(whole, visible, weights, mine, self._call(number))
+        return frame.take(number, self._kept(weights, visible) if self.keep else weights, plain)
 
     def _kept(self, weights: Tensor, visible: Tensor) -> Tensor:
         if torch.is_grad_enabled() and not weights.requires_grad:

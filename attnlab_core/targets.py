@@ -1,8 +1,9 @@
 """What is explained: one answer of the model, or one rather than another, as a number that can be differentiated.
 
-Logits come as [batch, place, class], whatever the task: a classifier has one place, a language model one a token
-(its classes are the vocabulary), a question-answering model two (where the answer starts, where it ends; its classes
-are the tokens).
+Logits come as [batch, place, class], whatever the task: a classifier has one place (and so has what matches captions with a
+picture; its classes are the captions), a language model one a token (its classes are the vocabulary; one that answers a question
+about a picture has places for its answer only), a question-answering model two (where the answer starts, where it ends; its
+classes are the tokens).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Target:
 
     Attributes:
         of: A label or its number; a word at the mask; a continuation of the text; for question answering the answer's
-            text in the context, or its first and last token, or "no answer".
+            text in the context, or its first and last token, or "no answer"; a caption or its number; an answer's text.
         rather_than: Another answer; what is explained is then how far the model prefers the one to the other.
         mask: Which mask of the text, where there are several.
     """
@@ -141,12 +142,12 @@ def probabilities(asked: Asked, most: int = 10) -> dict[str, float]:
             text = span_text(asked.encoding, start, end)
             found[text] = found.get(text, 0.0) + p
         return found
-    last = len(asked.encoding.ids) - 1
-    place = _mask_place(asked, 0) if asked.task == "masked" else last if asked.task == "causal" else 0
+    place = _mask_place(asked, 0) if asked.task == "masked" else -1
     p = asked.logits[place].float().softmax(-1)
-    if asked.task == "classification":
+    if asked.task in ("classification", "matching"):
+        labels = asked.labels or [caption for caption, _ in asked.encoding.choices]
         order = p.argsort(descending=True).tolist()
-        return {asked.labels[k]: float(p[k]) for k in order}
+        return {labels[k]: float(p[k]) for k in order}
     top = p.topk(min(most, len(p)))
     found = {}
     for value, index in zip(top.values.tolist(), top.indices.tolist(), strict=True):
@@ -208,6 +209,12 @@ def _label(of: Answer | None, _: Target, asked: Asked) -> Goal:
     return Goal(asked.labels[index], (Pick(0, index),), asked.reads)
 
 
+def _caption(of: Answer | None, target: Target, asked: Asked) -> Goal:
+    choices = asked.encoding.choices
+    goal = _label(of, target, replace(asked, labels=tuple(caption for caption, _ in choices)))
+    return replace(goal, reads=choices[goal.picks[0].index][1])
+
+
 def _word(of: Answer | None, target: Target, asked: Asked) -> Goal:
     place = _mask_place(asked, target.mask)
     if of is None:
@@ -222,13 +229,13 @@ def _word(of: Answer | None, target: Target, asked: Asked) -> Goal:
 
 
 def _continuation(of: Answer | None, _: Target, asked: Asked) -> Goal:
-    last = len(asked.encoding.ids) - 1
+    last, place = len(asked.encoding.ids) - 1, len(asked.logits) - 1
     if isinstance(of, tuple):
-        raise BadInput(f"The target of a causal language model is a text that follows, not {of!r}.")
-    ids = [int(asked.logits[last].argmax())] if of is None else _continuing(of, asked)
-    picks = tuple(Pick(last + k, index) for k, index in enumerate(ids))
+        raise BadInput(f"The target of a model that writes is a text, not {of!r}.")
+    ids = [int(asked.logits[place].argmax())] if of is None else _continuing(of, asked)
+    picks = tuple(Pick(place + k, index) for k, index in enumerate(ids))
     text = asked.tokenizer.decode(ids)
-    return Goal(text.strip() or text, picks, tuple(p.place for p in picks), tuple(ids[:-1]))
+    return Goal(text.strip() or text, picks, tuple(last + k for k in range(len(ids))), tuple(ids[:-1]))
 
 
 def _span(of: Answer | None, _: Target, asked: Asked) -> Goal:
@@ -252,7 +259,14 @@ def _span(of: Answer | None, _: Target, asked: Asked) -> Goal:
     )
 
 
-_SETTLERS = {"classification": _label, "masked": _word, "causal": _continuation, "answering": _span}
+_SETTLERS = {
+    "classification": _label,
+    "masked": _word,
+    "causal": _continuation,
+    "answering": _span,
+    "matching": _caption,
+    "visual_answering": _continuation,
+}
 
 
 def _mask_place(asked: Asked, which: int) -> int:
@@ -282,6 +296,8 @@ def _continuing(of: str | int, asked: Asked) -> Sequence[int]:
         return [of]
     if not of.strip():
         raise BadInput("The target is empty. Give the text that is to follow.")
+    if asked.task == "visual_answering":  # the answer follows nothing but its own first token
+        return asked.tokenizer(of.strip(), add_special_tokens=False, verbose=False)["input_ids"]
     before, ids = asked.encoding.prompt.text, list(asked.encoding.ids)
     glued = of if of[0].isspace() or before[-1:].isspace() or not of[0].isalnum() else f" {of}"
     together = asked.tokenizer(before + glued, verbose=False)["input_ids"]

@@ -26,13 +26,16 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.models.blip import BlipConfig, BlipForQuestionAnswering
+from transformers.models.clip import CLIPConfig, CLIPModel
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from attnlab_core.joint import Feeders
 from attnlab_core.lab import Lab
 from attnlab_core.pictures import Picture
 from attnlab_core.prompt import Prompt
 
-Task = Literal["classification", "masked", "causal", "answering"]
+Task = Literal["classification", "masked", "causal", "answering", "matching", "visual_answering"]
 Builder = Callable[[], tuple[PreTrainedModel, dict[str, Tensor]]]
 
 MAX_TOKENS = 64
@@ -206,10 +209,10 @@ def tiny_tokenizer(
     return {"wordpiece": _wordpiece, "bytes": _bytes, "metaspace": _metaspace}[style]()
 
 
-def tiny_picture(seed: int = 0, size: int = 12) -> Prompt:
-    """A prompt that is a picture of noise, so that no two patches are alike."""
+def tiny_picture(seed: int = 0, size: int = 12, text: str = "") -> Prompt:
+    """A prompt that is a picture of noise, so that no two patches are alike; with a text, where the model reads one, too."""
     noise = torch.randint(0, 256, (size, size, 3), generator=torch.Generator().manual_seed(seed))
-    return Prompt(image=Picture.of(noise.to(torch.uint8).numpy()))
+    return Prompt(text, image=Picture.of(noise.to(torch.uint8).numpy()))
 
 
 def _wordpiece() -> PreTrainedTokenizerFast:
@@ -271,7 +274,8 @@ def tiny_lab(
     """Make a lab around a fresh tiny model and a tokenizer (or image processor) that suits it.
 
     Args:
-        task: which head the model carries; a model that reads pictures has the one.
+        task: which head the model carries; a model that reads pictures has the one. "matching" is a CLIP and
+            "visual_answering" a BLIP, whatever the architecture.
         architecture: a name in `ARCHITECTURES` that has a head for the task.
         seed: the same seed gives the same weights.
         config: settings of the model's configuration to use in place of the tiny ones.
@@ -282,6 +286,8 @@ def tiny_lab(
     >>> tiny_lab().task
     'classification'
     """
+    if task in ("matching", "visual_answering"):
+        return _tiny_joint(task, seed, **config)
     natural = _ALL[architecture].head
     labels = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
     if natural == "image":
@@ -301,3 +307,35 @@ def tiny_lab(
     taken = inspect.signature(model.forward).parameters
     tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name in taken]
     return Lab(model, tokenizer, name=f"tiny {architecture}")
+
+
+def _tiny_joint(task: Task, seed: int, **text: Any) -> Lab:
+    """A CLIP or a BLIP of two layers for the picture (the CLIP's text has three, of fewer heads), with settings for its text."""
+    tokenizer = tiny_tokenizer()
+    kind, model = (CLIPConfig, CLIPModel) if task == "matching" else (BlipConfig, BlipForQuestionAnswering)
+    marks = {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+    marks |= {
+        "pad_token_id": tokenizer.pad_token_id,
+        "sep_token_id": tokenizer.sep_token_id,
+        "projection_dim": 16,
+    }
+    sizes = {name: value for name, value in _SIZES.items() if name != "max_position_embeddings"}
+    picture = {**sizes, "image_size": 8, "patch_size": 4}
+    other = (
+        {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2} if task == "matching" else {}
+    )
+    other |= {"encoder_hidden_size": 32, "max_position_embeddings": MAX_TOKENS}
+    config = kind(text_config={**sizes, **other, **marks, **text}, vision_config=picture, projection_dim=16)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made: Any = model._from_config(config, attn_implementation="eager")
+        with torch.no_grad():
+            for weight in made.parameters():
+                if weight.dim() > 1:
+                    weight.normal_(std=0.15)
+    processor = Feeders(tokenizer, ViTImageProcessorPil(size={"height": 8, "width": 8}))
+    return Lab(made.eval(), processor, name=f"tiny {'clip' if task == 'matching' else 'blip'}")
