@@ -16,52 +16,50 @@ Block = tuple[slice, slice]
 class Frame:
     """Where each attention call lies in the square over all tokens of a prompt.
 
-    A call that reads several texts at once, one a row of its batch, has a block for each of them.
+    A call that reads several texts at once, one a row of its batch, has a block for each of them. Where a call has fewer heads
+    than others, those that it lacks are the mean of its own, so that means over heads are what they were.
 
     Attributes:
         size: How many tokens there are.
+        heads: The most heads of a call.
         blocks: Of every call, in their order.
     """
 
     size: int
+    heads: int
     blocks: tuple[tuple[Block, ...], ...]
 
     def put(self, number: int, block: Tensor, fill: float = 0) -> Tensor:
         """A call's own [batch · texts, head, query, key] in the square [batch, head, token, token], `fill` elsewhere."""
         mine = self.blocks[number]
+        if lacks := self.heads - block.shape[1]:
+            same = block[:, :1] if block.dtype == torch.bool else block.mean(1, keepdim=True)
+            block = torch.cat((block, *[same] * lacks), 1)
         apart = block.unflatten(0, (-1, len(mine)))
-        whole = block.new_full((len(apart), block.shape[1], self.size, self.size), fill)
+        whole = block.new_full((len(apart), self.heads, self.size, self.size), fill)
         for k, (queries, keys) in enumerate(mine):
             whole[:, :, queries, keys] = apart[:, k, :, : _long(queries), : _long(keys)]
         return whole
 
     def take(self, number: int, whole: Tensor, block: Tensor) -> Tensor:
         """A call's own part of the square, in the shape of `block`, which gives what lies outside it (padding)."""
-        mine = self.blocks[number]
+        mine, heads = self.blocks[number], block.shape[1]
         apart = block.clone().unflatten(0, (-1, len(mine)))
         for k, (queries, keys) in enumerate(mine):
-            apart[:, k, :, : _long(queries), : _long(keys)] = whole[:, :, queries, keys]
+            apart[:, k, :, : _long(queries), : _long(keys)] = whole[:, :heads, queries, keys]
         return apart.flatten(0, 1)
+
+
+def by_layer(layers: Sequence[int], calls: Sequence[Tensor]) -> Tensor:
+    """What was read of each call [*, head, query, key], by layer: [layer, *, head, query, key].
+
+    Calls of one layer lie beside each other in their square, and are added.
+    """
+    found: dict[int, Tensor] = {}
+    for layer, call in zip(layers, calls, strict=True):
+        found[layer] = found[layer] + call if layer in found else call
+    return torch.stack([found[layer] for layer in sorted(found)])
 
 
 def _long(places: slice) -> int:
     return places.stop - places.start
-
-
-def by_layer(layers: Sequence[int], calls: Sequence[Tensor]) -> Tensor:
-    """What was read of each call [*, head, query, key], put together by layer: [layer, *, head, query, key].
-
-    Calls of one layer lie beside each other in its square and are added. Where a call has fewer heads than others, those that
-    it lacks are the mean of its own, so that means over heads stay what they are.
-    """
-    most = max(call.shape[-3] for call in calls)
-    found: dict[int, Tensor] = {}
-    for layer, call in zip(layers, calls, strict=True):
-        yes, own = call.dtype == torch.bool, call
-        if call.shape[-3] < most:
-            mean = call.any(-3, keepdim=True) if yes else call.mean(-3, keepdim=True)
-            own = torch.cat((call, *[mean] * (most - call.shape[-3])), -3)
-        if layer in found:
-            own = found[layer] | own if yes else found[layer] + own
-        found[layer] = own
-    return torch.stack([found[layer] for layer in sorted(found)])

@@ -56,7 +56,9 @@ def act(
     seen = visible[..., :keys]
     work, weights = exact(scores), exact(plain)
     if any(edit.unmasked for edit, _ in acting) and not bool((scores[..., :keys] > MASKED).all()):
-        raise BadInput('minimum="all" needs the scores behind the mask. Use minimum="visible".')
+        raise BadInput(
+            'minimum="all" needs the scores behind the mask. Use minimum="visible" (for AtMan: variant="visible_min").'
+        )
     on_scores = [(edit, mask) for edit, mask in acting if edit.stage == "scores"]
     for edit, mask in on_scores:
         values = edit.rearrange(work[..., :keys], seen, mask, call)

@@ -38,7 +38,7 @@ class Texts:
     """Whether the model hides some places from others, or may."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        self.model, self.tokenizer, self.name = model, tokenizer, name
+        self.model, self.processor, self.tokenizer, self.name = model, tokenizer, tokenizer, name
         self.calls = calls_of(model.config)
         self.pad = getattr(model.config, "pad_token_id", None)
         if not getattr(tokenizer, "is_fast", False):

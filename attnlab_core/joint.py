@@ -72,11 +72,13 @@ class Joint:
         if not all(hasattr(processor, part) for part in ("tokenizer", "image_processor")):
             raise ModelRefused(f"{name} needs a processor with a tokenizer and an image_processor.")
         text, picture = (getattr(model, part) for part in self.parts)
-        self.model, self.name = model, name
+        self.model, self.processor, self.name = model, processor, name
         self.words = Texts(text, processor.tokenizer, name)
         self.patches = Patches(picture, processor.image_processor, name)
         self.tokenizer = processor.tokenizer
         self.table = text.get_input_embeddings().weight
+        parts = (model.config.vision_config, model.config.text_config)
+        self.heads = max(part.num_attention_heads for part in parts)
         self.seen = self.patches.specials + self.patches.grid[0] * self.patches.grid[1]
 
     @property
@@ -86,6 +88,14 @@ class Joint:
 
     def encode(self, prompt: Prompt) -> Encoding:
         """Tokens and patches; `BadInput` where one of them is missing."""
+        raise NotImplementedError
+
+    def sample(self) -> list[Id]:
+        """The ids on which the model is checked."""
+        raise NotImplementedError
+
+    def inputs(self, ids: Sequence[Sequence[Id]], types: object = None) -> dict[str, Any]:
+        """What `outputs` is given for rows of ids."""
         raise NotImplementedError
 
     def outputs(self, inputs: dict[str, Any]) -> Float[Tensor, "batch place class"]:
@@ -263,7 +273,7 @@ class Captions(Joint):
         read: list[tuple[Block, ...]] = [
             tuple((span, span) for span in spans)
         ] * config.text_config.num_hidden_layers
-        return Frame(len(ids[0]), (*seen, *read))
+        return Frame(len(ids[0]), self.heads, (*seen, *read))
 
     def outputs(self, inputs: dict[str, Any]) -> Float[Tensor, "batch place class"]:
         """The scaled cosine of each picture with its own captions."""
@@ -319,7 +329,7 @@ class Questions(Joint):
         layers = config.text_config.num_hidden_layers
         blocks = [(picture, picture)] * config.vision_config.num_hidden_layers
         blocks += [(text, text), (text, picture)] * layers + [(written, written), (written, text)] * layers
-        return Frame(len(ids[0]), tuple((block,) for block in blocks))
+        return Frame(len(ids[0]), self.heads, tuple((block,) for block in blocks))
 
     def outputs(self, inputs: dict[str, Any]) -> Float[Tensor, "batch place class"]:
         """The logits of the answer's words, a row for each token that begins or continues it."""

@@ -234,6 +234,8 @@ class Lab:
             ]
             hidden = ~self.by_layer(part, seen)
             scores = self.by_layer(part, given).masked_fill(hidden, -torch.inf).cpu()
+            if isinstance(self.reader, Joint):
+                _stay(scores, ~hidden.cpu(), 0)
             found[part] = scores[..., : scores.shape[-1] - int(self.sink)]
         return found
 
@@ -391,11 +393,11 @@ def task_of(class_name: str) -> str:
     )
 
 
-def _stay(weights: Tensor, visible: Tensor) -> None:
+def _stay(values: Tensor, visible: Tensor, own: float = 1) -> None:
     """Let every place that nothing in a layer reads attend to itself, as it stays what it is there."""
-    for layer in range(len(weights)):
+    for layer in range(len(values)):
         idle = ~visible[layer].any(0).any(-1)
-        weights[layer][:, idle, idle] = 1
+        values[layer][:, idle, idle] = own
         visible[layer][:, idle, idle] = True
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from attnlab_core import uploads
-from attnlab_core._heads import PICTURES, TASKS, declared, fitting, reads_pictures
+from attnlab_core._heads import PICTURES, TASKS, WITH_TEXT, declared, fitting, reads_pictures
 from attnlab_core._heads import head as head_of
 from attnlab_core._late import transformers
 from attnlab_core.errors import BadInput, ModelNotFound, ModelRefused, TaskNeeded, UnknownName
@@ -306,9 +306,10 @@ def _build(folder: Path, head: type, name: str, dtype: str) -> tuple[Any, Any]:
 
 def _feeder(folder: Path, head: type, plain: dict[str, Any]) -> Any:
     """The tokenizer of a model that reads text, the image processor (on Pillow) of one that reads pictures; or both."""
-    from attnlab_core.joint import READERS, Feeders
+    from attnlab_core.joint import Feeders
 
-    both, auto = head.__name__ in READERS, transformers()
+    both = any(head.__name__ in TASKS[task] for task in WITH_TEXT)
+    auto = transformers()
     seen = read = None
     if both or head.__name__.endswith(PICTURES):
         seen = auto.AutoImageProcessor.from_pretrained(folder, backend="pil", **plain)

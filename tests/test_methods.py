@@ -27,6 +27,7 @@ from attnlab_core.prompt import Prompt
 from attnlab_core.run import Run
 from attnlab_core.testing import tiny_lab, tiny_picture
 
+CAPTIONS = "There is nothing to dislike.\nA great film.\nThe city"
 SENTENCE = Prompt("There is nothing to dislike here.")
 CASES = {
     "encoder classifier": ("classification", "bert", SENTENCE, None),
@@ -48,6 +49,8 @@ CASES = {
         "Paris",
     ),
     "picture": ("classification", "vit", tiny_picture(), None),
+    "captions": ("matching", "clip", tiny_picture(text=CAPTIONS), "A great film."),
+    "question about a picture": ("visual_answering", "blip", tiny_picture(text="What is the film?"), "the city"),
 }
 SIGNED = {"atman", "integrated_gradients", "input_x_gradient", "gradient_shap", "occlusion"}
 METHODS = sorted(methods())
@@ -143,7 +146,7 @@ def test_all_is_left_as_found(case: str, method: str) -> None:
 )
 def test_half_precision_works(case: str, method: str, dtype: torch.dtype) -> None:
     lab = tiny_lab(*CASES[case][:2])
-    half = Lab(lab.model.to(dtype), lab.tokenizer or lab.reader.processor)
+    half = Lab(lab.model.to(dtype), lab.reader.processor)
     target = CASES[case][3] or run_of(case).goal().text
     found = attribute(half.run(CASES[case][2]), method, target).scores
     full = attribute(run_of(case), method, target).scores

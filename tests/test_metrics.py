@@ -61,6 +61,8 @@ CASES = {
         "the capital",
     ),
     "picture": ("classification", "vit", tiny_picture(), "positive"),
+    "captions": ("matching", "clip", tiny_picture(text="A great film.\nThe city"), None),
+    "question about a picture": ("visual_answering", "blip", tiny_picture(text="What is it?"), "the city"),
 }
 METRICS = sorted(metrics())
 HOWS = ("mask", "unk", "pad", "remove")
@@ -68,15 +70,17 @@ RANKS = sorted(set(METRICS) - {"infidelity", "sensitivity", "relevance_precision
 every_case = pytest.mark.parametrize("case", CASES)
 every_metric = pytest.mark.parametrize("name", METRICS)
 every_how = pytest.mark.parametrize("how", HOWS)
-WITHOUT = {("picture", "remove")}  # a picture has all its patches
+PICTURES = ("picture", "captions", "question about a picture")
+WITHOUT = {(case, "remove") for case in PICTURES}  # a picture has all its patches
 every_kind_of_deletion = pytest.mark.parametrize(
     ("case", "how"), [(case, how) for case in CASES for how in HOWS if (case, how) not in WITHOUT]
 )
 
 
-def test_patches_of_a_picture_are_not_removed() -> None:
+@pytest.mark.parametrize("case", PICTURES)
+def test_patches_of_a_picture_are_not_removed(case: str) -> None:
     with pytest.raises(BadInput, match="none can be removed"):
-        case_of("picture", "remove")
+        case_of(case, "remove")
 
 
 @cache
@@ -588,7 +592,8 @@ def test_a_runs_own_answer_stays_what_is_explained(case: str) -> None:
     made = cases(run, [attribute(run, "input_x_gradient")])[0]
     torch.testing.assert_close(made.again(run), made.scores, rtol=1e-6, atol=1e-9)
     draw = torch.Generator().manual_seed(1)
-    moved = (shifted(run, 3 * torch.randn(len(run.tokens), 32, generator=draw)) for _ in range(200))
+    size = run.lab.embeddings(run.encoding.ids).shape
+    moved = (shifted(run, 3 * torch.randn(size, generator=draw)) for _ in range(200))
     other = next(one for one in moved if one.prediction != run.prediction)
     goal = run.goal()
     torch.testing.assert_close(
