@@ -1,11 +1,15 @@
-"""The same words in another sentence, and what a model's attention is on a corpus: what plausibility is measured against."""
+"""The same words in another sentence, the same patches in another picture, and what a model's attention is on a corpus.
+
+What plausibility is measured against.
+"""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,13 +18,17 @@ from torch import Tensor
 
 from attnlab_core._rowstats import LEAST, row_divergence, summary
 from attnlab_core.errors import BadInput
+from attnlab_core.pictures import Picture
 from attnlab_core.progress import step
 from attnlab_core.prompt import Encoding, Prompt
 
 if TYPE_CHECKING:
     from attnlab_core.lab import Lab
 
-Text = Prompt | str | tuple[str, str]
+Text = Prompt | Picture | str | tuple[str, str]
+Places = tuple[list[int], list[int]]  # in the first encoding and, in the same order, in the second
+Meeting = tuple[Encoding, Encoding, Places]  # a prompt, its words or patches elsewhere, and what both have
+Job = tuple[int, Callable[[], Meeting]]  # what is read first, and what makes it: pictures take memory
 
 
 def divergence_between(
@@ -28,7 +36,7 @@ def divergence_between(
     there: Float[Tensor, "layer head other other"],
     visible: Bool[Tensor, "layer head query key"],
     visible_there: Bool[Tensor, "layer head other other"],
-    shared: tuple[list[int], list[int]],
+    shared: Places,
 ) -> Float[Tensor, "layer head"]:
     """How far a head's rows are from its rows for the same words in another sentence.
 
@@ -70,7 +78,7 @@ class Context:
     segment: int
     kept: tuple[tuple[int, int, int], ...]
 
-    def shared(self, here: Encoding, there: Encoding) -> tuple[list[int], list[int]]:
+    def shared(self, here: Encoding, there: Encoding) -> Places:
         """The positions of the tokens that both encodings have: first the old prompt's, then the new one's.
 
         Tokens of kept words are the same where they cover the same letters; special tokens are paired in their order. A
@@ -135,13 +143,44 @@ def _changed(prompt: Prompt, segment: int, text: str, kept: tuple[tuple[int, int
     return Context(replace(prompt, **{("text", "second")[segment]: text}), segment, kept)
 
 
+def other_picture(here: Encoding, donor: Encoding, draw: random.Random) -> Meeting:
+    """Put a rectangle of a picture's patches, where they are, into another picture.
+
+    As CutMix does (Yun et al., ICCV 2019), along the model's own patches, so that each is of one picture and sees itself in
+    both. Each side has from half of the grid's patches to all but one, so that about half of the picture stays: what lies in
+    the rectangle stays whole, which random patches would not. What stands before the patches is in both.
+
+    Returns:
+        The old encoding, the new one (of which only the ids are meant), and the positions of what was kept.
+    """
+    boxes = [token.box for token in here.tokens]
+    left, right = _stretch(sorted({box[0] for box in boxes if box}), draw)
+    top, bottom = _stretch(sorted({box[1] for box in boxes if box}), draw)
+    kept = [
+        place
+        for place, box in enumerate(boxes)
+        if box is None or (left <= box[0] <= right and top <= box[1] <= bottom)
+    ]
+    ids = list(donor.ids)
+    for place in kept:
+        ids[place] = here.ids[place]
+    return here, replace(here, ids=tuple(ids)), (kept, kept)
+
+
+def _stretch(edges: list[float], draw: random.Random) -> tuple[float, float]:
+    """The first and the last of some edges in a row: from half of them to all but one."""
+    count = draw.randint((len(edges) + 1) // 2, max(1, len(edges) - 1))
+    first = draw.randint(0, len(edges) - count)
+    return edges[first], edges[first + count - 1]
+
+
 @dataclass(frozen=True, eq=False)
 class Observed:
     """What was read of a corpus.
 
     Attributes:
-        figures: The `summary` of each text's attention.
-        divergences: `divergence_between` each text and the same words in another context, in nats.
+        figures: The `summary` of each text's attention, or each picture's.
+        divergences: `divergence_between` each text and the same words in another context, in nats; or the same patches.
         lengths: In tokens.
         specials: The special tokens that were met.
     """
@@ -153,53 +192,73 @@ class Observed:
 
 
 def asked(lab: Lab, text: Text, draw: random.Random) -> Prompt:
-    """A text as a prompt; for a masked model with one word, chosen by `draw`, masked where no mask is in it."""
+    """A text or picture as a prompt; for a masked model with one word, chosen by `draw`, masked where no mask is in it."""
+    if isinstance(text, Picture):
+        return Prompt(image=text)
     prompt = text if isinstance(text, Prompt) else Prompt(*text) if isinstance(text, tuple) else Prompt(text)
-    mask = lab.tokenizer.mask_token
-    if lab.task != "masked" or mask in prompt.text:
+    if lab.task != "masked" or lab.tokenizer.mask_token in prompt.text:
         return prompt
     words = list(re.finditer(r"\w+", prompt.text)) or list(re.finditer(r"\S+", prompt.text))
     if not words:
         return prompt
     low, high = draw.choice(words).span()
-    return replace(prompt, text=prompt.text[:low] + mask + prompt.text[high:])
+    return replace(prompt, text=prompt.text[:low] + lab.tokenizer.mask_token + prompt.text[high:])
 
 
 def observe(lab: Lab, texts: Sequence[Text], draw: random.Random) -> Observed:
-    """Read every text, as `asked`, and its words in another context; texts that do not fit the model are left out.
+    """Read every text or picture, as `asked`, and its words or patches in another context; what does not fit is left out.
 
     Raises:
-        BadInput: None fits, or a text is empty.
+        BadInput: None fits, one is empty, or one is not what the model reads.
     """
-    mask = lab.tokenizer.mask_token if lab.task == "masked" else None
     prompts = [asked(lab, text, draw) for text in texts]
-    jobs = []
-    for number, prompt in enumerate(prompts):
+    jobs = list((_of_pictures if lab.pictures else _of_texts)(lab, prompts, draw))
+    if not jobs:
+        raise BadInput("There is nothing to read: all texts are too short or too long for the model.")
+    order = sorted(range(len(jobs)), key=lambda k: jobs[k][0])
+    figures: list[Tensor] = [torch.empty(0)] * len(jobs)
+    apart: list[Tensor] = [torch.empty(0)] * len(jobs)
+    lengths, specials = torch.zeros(len(jobs), dtype=torch.long), set[str]()
+    for at in range(0, len(jobs), lab.batch_size):
+        part = order[at : at + lab.batch_size]
+        made = [jobs[k][1]() for k in part]
+        first = _patterns(lab, [here for here, _, _ in made])
+        second = _patterns(lab, [there for _, there, _ in made])
+        for k, (here, _, shared), (weights, visible), (others, seen) in zip(
+            part, made, first, second, strict=True
+        ):
+            special = torch.tensor([token.special for token in here.tokens])
+            lengths[k], figures[k] = len(here.ids), summary(weights, visible, special)
+            apart[k] = divergence_between(weights, others, visible, seen, shared)
+            specials |= {token.text for token in here.tokens if token.special}
+        step(min(at + lab.batch_size, len(jobs)), len(jobs))
+    return Observed(torch.stack(figures), torch.stack(apart), lengths, tuple(sorted(specials)))
+
+
+def _of_texts(lab: Lab, prompts: Sequence[Prompt], draw: random.Random) -> Iterator[Job]:
+    mask = lab.tokenizer.mask_token if lab.task == "masked" else None
+    read = [lab.encode(prompt) for prompt in prompts]
+    for number, (prompt, here) in enumerate(zip(prompts, read, strict=True)):
         other = prompts[number - 1]
         donor = (other.second or other.text).replace(mask or "\0", "it")
         context = other_context(prompt, donor, draw, causal=lab.calls[0][0] == "decoder", mask=mask)
-        here, there = lab.encode(prompt), lab.encode(context.prompt)
+        there = lab.encode(context.prompt)
         shared = context.shared(here, there)
         longest = max(len(here.ids), len(there.ids))
         if len(shared[0]) > 1 and (lab.max_tokens is None or longest <= lab.max_tokens):
-            jobs.append((here, there, shared))
-    if not jobs:
-        raise BadInput("None of the texts can be read: they are too short or too long for the model.")
-    order = sorted(range(len(jobs)), key=lambda k: len(jobs[k][0].ids))
-    figures: list[Tensor] = [torch.empty(0)] * len(jobs)
-    apart: list[Tensor] = [torch.empty(0)] * len(jobs)
-    for at in range(0, len(jobs), lab.batch_size):
-        part = order[at : at + lab.batch_size]
-        first = _patterns(lab, [jobs[k][0] for k in part])
-        second = _patterns(lab, [jobs[k][1] for k in part])
-        for k, (weights, visible), (others, seen) in zip(part, first, second, strict=True):
-            special = torch.tensor([token.special for token in jobs[k][0].tokens])
-            figures[k] = summary(weights, visible, special)
-            apart[k] = divergence_between(weights, others, visible, seen, jobs[k][2])
-        step(min(at + lab.batch_size, len(jobs)), len(jobs))
-    specials = {token.text for here, _, _ in jobs for token in here.tokens if token.special}
-    lengths = torch.tensor([len(here.ids) for here, _, _ in jobs])
-    return Observed(torch.stack(figures), torch.stack(apart), lengths, tuple(sorted(specials)))
+            yield len(here.ids), lambda met=(here, there, shared): met
+
+
+def _of_pictures(lab: Lab, prompts: Sequence[Prompt], draw: random.Random) -> Iterator[Job]:
+    for prompt in prompts:
+        if prompt.image is None or prompt.text:
+            lab.encode(prompt)  # says what is wrong with it
+    for prompt, donor in zip(prompts, [*prompts[-1:], *prompts], strict=False):
+        yield 0, partial(_in_another, lab, prompt, donor, draw)
+
+
+def _in_another(lab: Lab, prompt: Prompt, donor: Prompt, draw: random.Random) -> Meeting:
+    return other_picture(lab.encode(prompt), lab.encode(donor), draw)
 
 
 def _patterns(lab: Lab, encodings: Sequence[Encoding]) -> list[tuple[Tensor, Tensor]]:

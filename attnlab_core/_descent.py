@@ -121,7 +121,7 @@ def descend(
 
 
 def excess(run: Run) -> Energy:
-    """How much odder than the model's own pattern of this text, by its reference; without one the distance from it.
+    """How much odder than the model's own pattern of this text or picture, by its reference; without one the distance from it.
 
     Being more ordinary than the model itself earns nothing: a search would otherwise pull every head to the mean.
     """
@@ -160,7 +160,7 @@ def _loss(
     )
     mine = [k for k, call in enumerate(run.lab.calls) if call[0] == run.pattern.part]
     keys = plain.shape[-1]
-    weights = torch.stack([tape.weights[k][0, ..., :keys].float() for k in mine])
+    weights = run.lab.by_layer(run.pattern.part, [tape.weights[k][0, ..., :keys].float() for k in mine])
     log_p = goal.value(logits).squeeze(0)
     odd = cost(weights if weight else weights.detach())
     ceiling = torch.log(torch.tensor(enough, device=log_p.device))

@@ -33,7 +33,7 @@ class Judgement:
     Attributes:
         percentile: Over all heads, 0 to 100; 50 is typical, 100 beyond all held-back texts. Without the plain pattern the
             rank of the pattern's shape; with it, that of shape and distance together, among the same for words that
-            another sentence surrounds.
+            another sentence surrounds, or patches that another picture does.
         heads: The same of each head, Float[Tensor, "layer head"].
         shape: The percentile of the shape alone.
         distance: That of the distance from the plain pattern alone; None without one.
@@ -103,7 +103,7 @@ class Reference:
         slope: How the mean changes with log n.
         growth: How the logarithm of a figure's variance changes with log n and with its square.
         whiten: What turns a head's deviation into independent ones of unit variance.
-        natural: The mean divergence of a head's rows between two sentences, in nats.
+        natural: The mean divergence of a head's rows between two sentences or pictures, in nats.
         scores: The shape, distance and total of held-back texts, each sorted.
         head_scores: The same of each head at the percentiles `POINTS`.
     """

@@ -1,5 +1,8 @@
 """Figures of attention rows and of their distances, and the moments of those figures: what plausibility is made of.
 
+Places are those of the tokens. Patches of a picture stand row by row, so their neighbours are the ones to the left and to
+the right, and the one above is as many places away as a row has patches.
+
 Everything that an optimiser minimises is differentiable in the weights, and its gradients are finite everywhere, weights
 of exactly 0 or 1 included: bounded figures go through a logit whose ends are cut off (`EDGE`), logarithms are taken of
 no less than `LEAST`, and a spread is never the root of zero.
@@ -136,18 +139,18 @@ class Moments:
 
 
 def moments(figures: Float[Tensor, "text layer head figure"], logs: Float[Tensor, " text"]) -> Moments:
-    """Fit mean and covariance: both by least squares in the texts' log lengths.
+    """Fit mean and covariance: both by least squares in the texts' log lengths; where all are of one length, by none of it.
 
     The correlations are shrunk towards zero by the share that makes their expected error least (Schäfer and Strimmer,
     Statistical Applications in Genetics and Molecular Biology 4, 2005), at least 2 %.
     """
     texts, layers, heads, count = figures.shape
     design = torch.stack((torch.ones_like(logs), logs), 1)
-    lines = torch.linalg.lstsq(design, figures.flatten(1)).solution.reshape(2, layers, heads, count)
+    lines = _solved(design, figures.flatten(1)).reshape(2, layers, heads, count)
     off = figures - lines[0] - lines[1] * logs[:, None, None, None]
     size = (off / off.std(0).clamp_min(NARROW)).square().mean((1, 2))
     curve = torch.stack((torch.ones_like(logs), logs, logs.square()), 1)
-    growth = torch.linalg.lstsq(curve, (size + 1e-3).log()).solution[1:]
+    growth = _solved(curve, (size + 1e-3).log())[1:]
     off = off * (-0.5 * curve[:, 1:] @ growth).exp()[:, None, None]
     width = off.std(0).clamp_min(NARROW)
     unit = off / width
@@ -159,3 +162,8 @@ def moments(figures: Float[Tensor, "text layer head figure"], logs: Float[Tensor
     shrunk = (1 - share) * each + share * torch.eye(count)
     whiten = torch.linalg.inv(torch.linalg.cholesky(shrunk)) / width[..., None, :]
     return Moments(lines[0], lines[1], growth, whiten)
+
+
+def _solved(design: Float[Tensor, "text power"], values: Float[Tensor, "text value"]) -> Tensor:
+    """Least squares; of columns that say the same, or nothing, the smallest solution: pictures have one length."""
+    return torch.linalg.lstsq(design, values, driver="gelsy").solution

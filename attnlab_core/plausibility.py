@@ -10,6 +10,9 @@ and Strimmer, Statistical Applications in Genetics and Molecular Biology 4, 2005
 *Distance*, where the model's own pattern of the same text is given: the KL divergence of the head's rows from its own,
 over the mean divergence of its rows for the same words in two sentences (`_contexts.divergence_between`).
 
+Of pictures, read patches for words: the same patches in two pictures are a rectangle of them, pasted into another picture
+(`_contexts.other_picture`). All pictures have one length, so nothing changes with it.
+
 The energy is the mean over heads of their sum: about 1 for a pattern of the model's own without `plain`, and about 2 for
 what the same words get in another sentence, with it. Percentiles are ranks among the energies of texts that were held
 back from the fit (split conformal prediction; Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005).
@@ -61,15 +64,16 @@ def fit(
 
     Args:
         lab: The model.
-        texts: Of the kind that will be judged; for models that read pairs, prompts or pairs. For a masked model one word of
-            each text is masked where none is. Texts that are too long are left out.
+        texts: Of the kind that will be judged; for models that read pairs, prompts or pairs; for models that read pictures,
+            pictures or prompts. For a masked model one word of each text is masked where none is. Texts that are too long
+            are left out.
         corpus: What they are, in words.
         held_back: The share that percentiles are ranks among; the fit sees the rest. From 400 texts held back on,
             percentiles beyond the 99th mean something.
         seed: Of the split, the masked words and the other contexts.
 
     Raises:
-        BadInput: There are too few texts.
+        BadInput: There are too few texts, or one is not what the model reads.
     """
     draw = random.Random(seed)
     found = observe(lab, texts, draw)
@@ -77,8 +81,9 @@ def fit(
     order = draw.sample(range(count), count)
     used, kept = order[: round((1 - held_back) * count)], order[round((1 - held_back) * count) :]
     if min(len(used), len(kept)) < FEWEST:
+        what = "pictures" if lab.pictures else "texts"
         raise BadInput(
-            f"Of {len(texts)} texts {len(used)} are to fit on and {len(kept)} to hold back; both need {FEWEST}."
+            f"Of {len(texts)} {what} {len(used)} are to fit on and {len(kept)} to hold back; both need {FEWEST}."
         )
     varying = found.figures[used].std(0).amax((0, 1)) > 1e-6
     figures = tuple(k for k in range(len(FIGURES)) if varying[k])

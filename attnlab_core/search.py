@@ -247,7 +247,7 @@ def optimise(
         heads: pairs of layer and head that may change, of those that `where` names; None is all.
         energy: implausibility of attention weights [layer, head, query, key], differentiable. None is what the model's
             reference finds odder than its own pattern of the text: 0 for that, about 1 for what the same words get in
-            another sentence. Where it has no reference, the mean over rows of the KL divergence from the run's attention.
+            another sentence, or the same patches in another picture. Where it has no reference, the mean over rows of the KL divergence from the run's attention.
 
     Returns:
         The search; its edit may be sent, kept and replayed. The same input gives the same edit.
@@ -265,7 +265,7 @@ def optimise(
     whole = run.with_continuation(goal)
     place = (where or Where()).settle(whole.encoding, run.lab.layers, run.lab.heads)
     layers, *shape = whole.pattern.weights.shape
-    allowed = place.cells((shape[0], shape[1], shape[2]), torch.device("cpu"))
+    allowed = place.cells((shape[0], shape[1], shape[2]), torch.device("cpu")).clone()
     allowed[:, len(run.tokens) :] = False  # a continuation's own rows stay, so that the edit fits the prompt
     chosen = range(layers) if place.layers is None else place.layers
     free = {k: allowed & whole.pattern.visible[k] for k in chosen}

@@ -1,10 +1,11 @@
 """Is plausibility calibrated, and does it tell natural patterns from broken ones? Measured on texts that no fit has seen.
 
     python -m benchmarks.plausibility --data DATA [--model NAME ...] [--count N]
+    python -m benchmarks.plausibility --model shapes-vit
 
 DATA as for `training.plausibility`. Percentiles of natural patterns should be uniform: `ks` is the largest difference
 between their distribution and the uniform one (Kolmogorov and Smirnov). `shape` is without the plain pattern; `total` is of
-words in another sentence, with it. Shuffled patterns have the keys of each row in random order, inverted ones weights in
+words in another sentence, or of patches in another picture, with it. Shuffled patterns have the keys of each row in random order, inverted ones weights in
 proportion to 1 - w, in swapped ones the heads of each layer have changed places.
 """
 
@@ -24,10 +25,10 @@ import torch
 from torch import Tensor
 
 import attnlab_core as al
-from attnlab_core import models, plausibility
+from attnlab_core import plausibility
 from attnlab_core._contexts import asked, observe
 from benchmarks.figures import machine
-from training.plausibility import CORPORA
+from training.plausibility import CORPORA, add_corpora, chosen
 
 Odd = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 
@@ -110,7 +111,7 @@ def measure(lab: al.Lab, data: Path, count: int) -> dict[str, Any]:
         for name, how in BROKEN.items():
             made = replace(run.pattern, weights=how(run.pattern.weights, run.pattern.visible, draw))
             broken[name].append(found.judge(made).percentile)
-    order = seen.lengths.sort().indices.chunk(4)
+    by_length = seen.lengths.sort().indices.chunk(4 if len(seen.lengths.unique()) > 1 else 1)
     return {
         "corpus": corpus,
         "fitted_on": found.texts,
@@ -119,7 +120,7 @@ def measure(lab: al.Lab, data: Path, count: int) -> dict[str, Any]:
         "ks": {kind: round(ks(values), 4) for kind, values in ranks.items()},
         "ks_by_head": {"median": round(statistics.median(each), 4), "largest": round(max(each), 4)},
         "mean_percentile_by_length": [
-            round(statistics.mean(ranks["shape"][k] for k in part.tolist()), 1) for part in order
+            round(statistics.mean(ranks["shape"][k] for k in part.tolist()), 1) for part in by_length
         ],
         "beyond_99": {"natural": above(ranks["shape"]), "in_other_contexts": above(ranks["total"])}
         | {name: above(values) for name, values in broken.items()},
@@ -143,13 +144,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", nargs="+", choices=sorted(CORPORA), help="left out: all that are shipped")
+    add_corpora(parser)
     parser.add_argument("--count", type=int, default=1000, help="texts to measure on, at most")
     args = parser.parse_args()
     torch.set_num_threads(1)
     figures: dict[str, Any] = {"machine": machine()}
-    for name in args.model or [name for name in models.shipped() if name in CORPORA]:
+    for name in chosen(parser, args):
         figures[name] = measure(al.load(name), args.data, args.count)
         print(name, json.dumps(figures[name], indent=2), flush=True)
     print(json.dumps(figures["machine"]))

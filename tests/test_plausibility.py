@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from torch import Tensor
 
 import attnlab_core as al
 from attnlab_core import models, plausibility
-from attnlab_core._contexts import divergence_between, observe, other_context
+from attnlab_core._contexts import divergence_between, observe, other_context, other_picture
 from attnlab_core._rowstats import EDGE, FLAT, STATISTICS, divergence, row_divergence, row_statistics, summary
 from attnlab_core.errors import BadInput, Cancelled
+from attnlab_core.pictures import Picture
 from attnlab_core.progress import watching
-from attnlab_core.testing import SENTENCES, tiny_lab
+from attnlab_core.shapes import KINDS, scene
+from attnlab_core.testing import SENTENCES, tiny_lab, tiny_picture
+from benchmarks import plausibility as benchmark
 from training import plausibility as recipe
+from training import shapes_vit
 
 WORDS = sorted({word.strip(".,?") for text in SENTENCES for word in text.split()})
 OWN = (
@@ -33,12 +38,26 @@ OWN = (
     "Whoever wrote this has never met a child.",
     "The camera loves the sea, and so will you.",
 )  # fmt: skip
+SCENES = tuple(
+    al.Prompt(image=Picture.of(scene(k, [kind]).pixels)) for k, kind in enumerate(KINDS, 3_900_000)
+)
+PROMPTS = {"sst2": OWN, "shapes-vit": SCENES}
 
 
 def sentences(count: int, seed: int) -> list[str]:
     """Words of the tiny tokenizer in random order, of several lengths."""
     draw = random.Random(seed)
     return [" ".join(draw.choices(WORDS, k=draw.randint(4, 14))) + "." for _ in range(count)]
+
+
+def noise(count: int, seed: int) -> list[al.Prompt]:
+    """Pictures of noise, of several sizes."""
+    return [tiny_picture(seed * 10_000 + k, size=12 + k % 9) for k in range(count)]
+
+
+def reading_pictures() -> al.Lab:
+    """A tiny model with 4 × 4 patches."""
+    return tiny_lab(architecture="vit", image_size=16, patch_size=4)
 
 
 def ks(percentiles: Tensor) -> float:
@@ -54,10 +73,18 @@ def tiny() -> tuple[al.Lab, plausibility.Reference]:
 
 
 @pytest.fixture(scope="module")
-def sst2() -> tuple[al.Lab, plausibility.Reference]:
-    lab = al.load("sst2")
+def pictured() -> tuple[al.Lab, plausibility.Reference]:
+    lab = reading_pictures()
+    return lab, plausibility.fit(lab, noise(200, 1), corpus="noise", held_back=0.5)
+
+
+@pytest.fixture(scope="module", params=list(PROMPTS))
+def shipped(request: pytest.FixtureRequest) -> tuple[al.Lab, plausibility.Reference]:
+    lab = al.load(request.param)
     found = plausibility.reference(lab)
-    assert found is not None, "the shipped reference is not of the shipped weights"
+    assert found is not None, (
+        f"the shipped reference is not of the shipped weights: python -m training.plausibility --model {lab.name}"
+    )
     return lab, found
 
 
@@ -184,6 +211,77 @@ def test_a_mask_survives_the_other_context() -> None:
         )
 
 
+def test_kept_patches_are_a_rectangle_in_another_picture() -> None:
+    lab = reading_pictures()
+    here, donor = (lab.encode(prompt) for prompt in noise(2, 3))
+    sizes = set()
+    for seed in range(40):
+        same, there, (mine, its) = other_picture(here, donor, random.Random(seed))
+        assert same is here
+        assert mine == its
+        assert mine[0] == 0  # the class token
+        rows, columns = ({(place - 1) // 4 for place in mine[1:]}, {(place - 1) % 4 for place in mine[1:]})
+        assert mine[1:] == [1 + 4 * row + column for row in sorted(rows) for column in sorted(columns)]
+        for run in (rows, columns):
+            assert max(run) - min(run) == len(run) - 1
+        ids = zip(here.ids[1:], donor.ids[1:], strict=True)
+        assert list(there.ids[1:]) == [a if k in mine else b for k, (a, b) in enumerate(ids, 1)]
+        sizes.add((len(rows), len(columns)))
+    assert sizes == {(2, 2), (2, 3), (3, 2), (3, 3)}
+
+
+def test_pictures_have_a_reference_in_which_nothing_changes_with_length(
+    pictured: tuple[al.Lab, plausibility.Reference],
+) -> None:
+    lab, found = pictured
+    assert found.lengths == (17, 17)
+    assert found.specials == ("[CLS]",)
+    assert found.slope.abs().max() < 1e-4
+    assert found.growth.abs().max() < 1e-4
+    names = [(*STATISTICS, *STATISTICS)[k] for k in found.figures]
+    assert "separators" not in names  # there is none but the first token
+    assert {"previous", "next"} <= set(names)
+    runs = [lab.run(prompt) for prompt in noise(40, 2)]
+    natural = [found.judge(run).percentile for run in runs]
+    assert 30 < sum(natural) / len(natural) < 70
+    assert sum(percentile > 95 for percentile in natural) <= 8
+    for run in runs[:5]:
+        near = found.judge(run, plain=run)
+        assert near.distance == pytest.approx(100 / 101)  # below all 100 that were held back
+        far = found.judge(run.again(al.Invert()), plain=run)
+        assert far.outside
+        assert far.energy > near.energy
+
+
+def test_a_picture_is_given_as_it_is_or_as_a_prompt() -> None:
+    lab, prompts = reading_pictures(), noise(130, 4)
+    as_prompts = plausibility.fit(lab, prompts, held_back=0.5)
+    as_pictures = plausibility.fit(lab, [p.image for p in prompts if p.image is not None], held_back=0.5)
+    torch.testing.assert_close(as_pictures.mean, as_prompts.mean)
+    torch.testing.assert_close(as_pictures.scores, as_prompts.scores, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("reads", "change", "words"),
+    [
+        ("pictures", ["a film"], "reads pictures, not text"),
+        ("pictures", [("a film", "and another")], "reads pictures, not text"),
+        ("pictures", [al.Prompt("a film", image=tiny_picture().image)], "pictures alone"),
+        ("text", [tiny_picture()], "reads text, not pictures"),
+        ("text", [tiny_picture().image], "reads text, not pictures"),
+        ("text", [""], "text is empty"),
+    ],
+)
+def test_what_a_model_does_not_read_is_told_before_anything_is_read(
+    reads: str, change: list[Any], words: str
+) -> None:
+    lab = reading_pictures() if reads == "pictures" else tiny_lab()
+    rest: list[Any] = noise(20, 1) if reads == "pictures" else sentences(20, 1)
+    for texts in ([*rest, *change], [*change, *rest], change):
+        with pytest.raises(BadInput, match=words), watching(lambda *_: pytest.fail("it was read")):
+            plausibility.fit(lab, texts)
+
+
 def test_the_energys_gradient_is_that_of_finite_differences(
     tiny: tuple[al.Lab, plausibility.Reference],
 ) -> None:
@@ -250,11 +348,14 @@ def test_descending_the_energy_finds_natural_patterns(tiny: tuple[al.Lab, plausi
 
 
 @pytest.mark.slow
-def test_percentiles_of_patterns_no_fit_has_seen_are_uniform() -> None:
-    lab = tiny_lab()
+@pytest.mark.parametrize(("made", "corpus"), [(tiny_lab, sentences), (reading_pictures, noise)])
+def test_percentiles_of_patterns_no_fit_has_seen_are_uniform(
+    made: Callable[[], al.Lab], corpus: Callable[[int, int], list[Any]]
+) -> None:
+    lab = made()
     lab.batch_size = 64
-    found = plausibility.fit(lab, sentences(2000, 5), held_back=0.8)
-    seen = observe(lab, sentences(1400, 6), random.Random(6))
+    found = plausibility.fit(lab, corpus(2000, 5), held_back=0.8)
+    seen = observe(lab, corpus(1400, 6), random.Random(6))
     shape, far = found.shapes(seen.figures, seen.lengths), seen.divergences / found.natural
     for kind, scores in (("shape", shape), ("distance", far), ("total", shape + far)):
         ranks = torch.tensor([found.rank(kind, float(score)) for score in scores.mean((1, 2))])
@@ -325,12 +426,12 @@ def test_every_task_has_a_reference(task: Any, architecture: str, text: al.Promp
 
 
 def test_broken_patterns_are_outside_and_whole_ones_are_not(
-    sst2: tuple[al.Lab, plausibility.Reference],
+    shipped: tuple[al.Lab, plausibility.Reference],
 ) -> None:
-    lab, found = sst2
+    lab, found = shipped
     draw = torch.Generator().manual_seed(0)
     natural = []
-    for text in OWN:
+    for text in PROMPTS[lab.name]:
         run = lab.run(text)
         weights = run.pattern.weights
         natural.append(found.judge(run).percentile)
@@ -346,17 +447,17 @@ def test_broken_patterns_are_outside_and_whole_ones_are_not(
 
 
 def test_the_shipped_reference_is_small_loads_quickly_and_names_what_it_was_made_from(
-    sst2: tuple[al.Lab, plausibility.Reference],
+    shipped: tuple[al.Lab, plausibility.Reference],
 ) -> None:
-    lab, found = sst2
+    lab, found = shipped
     began = time.process_time()
     assert plausibility.reference(lab) is not None
     assert time.process_time() - began < 0.2
-    file = models.CHECKPOINTS / "sst2" / plausibility.FILE
+    file = models.CHECKPOINTS / lab.name / plausibility.FILE
     assert file.stat().st_size < 300_000
     assert found.held_back >= 400
-    assert found.model == "sst2"
-    assert "SST-2" in found.corpus
+    assert found.model == lab.name
+    assert {"sst2": "SST-2", "shapes-vit": "scenes"}[lab.name] in found.corpus
 
 
 def test_saved_and_loaded_it_is_the_same(tiny: tuple[al.Lab, plausibility.Reference], tmp_path: Path) -> None:
@@ -393,8 +494,12 @@ def test_what_cannot_be_used_is_refused(tiny: tuple[al.Lab, plausibility.Referen
         found.judge(run, plain=longer)
     with pytest.raises(BadInput, match="2x4 heads"):
         found.judge(replace(run.pattern, weights=run.pattern.weights[:1], visible=run.pattern.visible[:1]))
-    with pytest.raises(BadInput, match="both need"):
+    with pytest.raises(BadInput, match=r"Of 50 texts 20 are .* both need"):
         plausibility.fit(lab, sentences(50, 1))
+    with pytest.raises(BadInput, match=r"Of 50 pictures 20 are .* both need"):
+        plausibility.fit(reading_pictures(), noise(50, 1))
+    with pytest.raises(BadInput, match="nothing to read"):
+        plausibility.fit(reading_pictures(), [])
     with pytest.raises(BadInput, match="too long"):
         plausibility.fit(lab, ["a great film " * 40] * 3)
     path = tmp_path / "none.npz"
@@ -419,6 +524,43 @@ def test_the_recipe_fits_on_sentences_and_not_on_their_phrases() -> None:
     others = ["never once forgets its own heart", "too short", "its own heart ."]
     assert recipe.whole([whole, *others]) == [whole]
     assert recipe.whole([whole, *others, f"they call it {whole}"]) == [f"they call it {whole}"]
+
+
+def test_the_recipe_draws_pictures_that_are_used_nowhere_else() -> None:
+    lab = reading_pictures()
+    sets = [
+        set(recipe.scenes(Path(), 20, seed, lab, held_out)[0])
+        for seed in (1, 7)
+        for held_out in (False, True)
+    ]
+    assert [len(one) for one in sets] == [20] * 4
+    assert len(set[Any]().union(*sets)) == 80
+    assert shapes_vit.FIRST + shapes_vit.PICTURES < recipe.DRAWN  # and tasks and studies draw before FIRST
+    assert recipe.DRAWN + 100 * recipe.APART <= recipe.KEPT
+
+
+def test_the_recipe_needs_data_for_texts_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["plausibility", "--count", "150", "--out", str(tmp_path), "--model"]
+    monkeypatch.setattr("sys.argv", [*asked, "sst2", "shapes-vit"])
+    with pytest.raises(SystemExit):
+        recipe.main()
+    assert "sst2 need texts: give --data DATA, or --model shapes-vit" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", [*asked, "shapes-vit"])
+    recipe.main()
+    made = plausibility.Reference.load(tmp_path / "shapes-vit.npz")
+    assert made.digest == plausibility.digest(al.load("shapes-vit"))
+    assert (made.texts, made.held_back) == (60, 90)
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_pictures() -> None:
+    said = benchmark.measure(al.load("shapes-vit"), Path(), 200)
+    assert said["measured_on"] == 200
+    assert max(said["ks"].values()) < 0.15  # passed by one set of 200 in a thousand
+    assert said["beyond_99"]["shuffled"] == said["beyond_99"]["inverted"] == 1
+    assert len(said["mean_percentile_by_length"]) == 1
 
 
 def test_a_watcher_may_stop_the_fit() -> None:

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 import attnlab_core as al
-from attnlab_core import carrying, plausibility
+from attnlab_core import carrying, plausibility, session
 from attnlab_core.errors import BadInput, Cancelled
+from attnlab_core.pictures import Picture
 from attnlab_core.progress import watching
 from attnlab_core.search import optimise
-from attnlab_core.testing import tiny_lab
+from attnlab_core.shapes import scene
+from attnlab_core.testing import tiny_lab, tiny_picture
 
 TEXT = "There is nothing to dislike here."
 
@@ -147,18 +149,44 @@ def test_what_makes_no_sense_is_told(task, text, options, words):
         optimise(run, **options)
 
 
-@pytest.fixture(scope="module")
-def sst2() -> al.Lab:
-    return al.load("sst2")
+def test_a_picture_is_searched_and_what_was_found_is_read_back():
+    lab = tiny_lab(architecture="vit", image_size=16, patch_size=4, initializer_range=0.5)
+    run = lab.run(tiny_picture(size=16))
+    found = optimise(run, steps=60, rate=0.3)
+    assert found.flipped
+    few = found.fewest()
+    assert few.flipped
+    assert len(few.edit.cells) < len(found.edit.cells)
+    assert max(found.control(draws=8)) < found.effect
+    for search in (found, few):
+        said = json.loads(json.dumps(search.to_json()))
+        again = run.again(al.edit_from_json(said["edit"]))
+        assert dict(again.probabilities) == said["after"]
+        assert torch.equal(again.pattern.weights, search.after.pattern.weights)
+        state = session.State("images", model=lab.name, edits=(said["edit"],))
+        kept = session.read(session.Session("images", (state,)).to_text())
+        assert al.edit_from_json(kept.pages[0].edits[0]) == search.edit
 
 
-def test_with_a_reference_the_search_stays_plausible(sst2):
-    run = sst2.run("The movie was not as bad as I expected.")
+@pytest.mark.parametrize(
+    ("model", "prompt"),
+    [
+        ("sst2", al.Prompt("The movie was not as bad as I expected.")),
+        ("shapes-vit", al.Prompt(image=Picture.of(scene(3_900_000, ["star"]).pixels))),
+    ],
+)
+def test_with_a_reference_the_search_stays_plausible(model, prompt):
+    run = al.load(model).run(prompt)
     loose, near = (optimise(run, plausibility=weight) for weight in (0.0, 1.0))
     assert loose.flipped
     assert near.flipped
     assert near.trace[0].implausibility == pytest.approx(0, abs=1e-5)
     assert near.judgement.percentile < loose.judgement.percentile
+    assert near.judgement.kind == "typical"
+    assert near.judgement.distance is not None
+    again = run.again(al.edit_from_json(json.dumps(near.edit.to_json())))
+    assert again.probabilities == near.after.probabilities
+    assert plausibility.reference(run.lab).judge(again, run).to_json() == near.judgement.to_json()
     assert near.to_json()["plausibility"] == near.judgement.to_json()
     assert near.to_json()["steps"] == len(near.trace) - 1
 

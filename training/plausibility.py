@@ -1,10 +1,12 @@
 """Fit what plausibility is measured against for the shipped models, and write it beside their weights: one command.
 
     python -m training.plausibility --data DATA [--model NAME ...] [--out FOLDER]
+    python -m training.plausibility --model shapes-vit
 
-DATA is a folder with `sst2/` (for `sst2`), `qamr/` and `wikitext2/` (for `qa`) and `books/*.txt` (for all others). Every model is
-read on texts of the kind that it was made for; two novels, SST-2's development set and the test split of the generated
-passages are left for measuring. The files hold figures only, no text.
+DATA is a folder with `sst2/` (for `sst2`), `qamr/` and `wikitext2/` (for `qa`) and `books/*.txt` (for all others); `shapes-vit`
+needs none, its pictures are drawn. Every model is read on texts or pictures of the kind that it was made for; two novels, SST-2's
+development set, the test split of the generated passages and half of the pictures' seeds are left for measuring. The files
+hold figures only, no text and no picture. A model that is trained anew needs its file made anew.
 """
 
 from __future__ import annotations
@@ -20,14 +22,17 @@ import torch
 
 import attnlab_core as al
 from attnlab_core import models, plausibility
+from attnlab_core.pictures import Picture
 from attnlab_core.progress import watching
 from case_studies import multi_hop
-from training import agreement, common, qa, sst2
+from training import agreement, common, qa, shapes_vit, sst2
 from training.pronouns import wikitext
 
 COUNT = 3000  # texts for each model
 SHORTEST, LONGEST = 5, 40  # words of a sentence
 RARE = 400  # texts that hold a word which tells sentences from phrases
+DRAWN, KEPT = 2_000_000, 3_000_000  # first seeds of pictures to read, and to measure on; no one else's
+APART = 10_000  # from the pictures of one `seed` to those of the next
 Text = al.Prompt | str
 Corpus = tuple[list[Text], str]  # texts, and what they are
 Maker = Callable[
@@ -109,13 +114,24 @@ def questions(data: Path, count: int, seed: int, lab: al.Lab, held_out: bool = F
     return texts, "questions of QAMR and generated questions of one and two hops, with their passages"
 
 
+def scenes(_: Path, count: int, seed: int, __: al.Lab, held_out: bool = False) -> Corpus:
+    """Drawn scenes, mixed as the model was trained on."""
+    first = (KEPT if held_out else DRAWN) + APART * seed
+    pixels = shapes_vit.drawn(first, min(count, APART))[0]
+    return [
+        al.Prompt(image=Picture.of(one)) for one in pixels
+    ], "drawn scenes of one to three shapes among clutter"
+
+
 CORPORA: dict[str, Maker] = {
     "sst2": reviews,
     "pronouns": sentences,
     "gpt2-mini": sentences,
     "agreement": beginnings,
     "qa": questions,
+    "shapes-vit": scenes,
 }
+DRAWING = {"shapes-vit"}  # these need no data
 
 
 def told(name: str, every: float = 20) -> Callable[[int, int], None]:
@@ -131,20 +147,36 @@ def told(name: str, every: float = 20) -> Callable[[int, int], None]:
     return watcher
 
 
+def add_corpora(parser: argparse.ArgumentParser) -> None:
+    """The options that `chosen` reads."""
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--model", nargs="+", choices=sorted(CORPORA), help="left out: all that are shipped")
+
+
+def chosen(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
+    """The models asked for; ends the program where one of them needs data and there is none."""
+    names = args.model or [name for name in models.shipped() if name in CORPORA]
+    needy = [name for name in names if name not in DRAWING]
+    if needy and args.data is None:
+        parser.error(
+            f"{', '.join(needy)} need texts: give --data DATA, or --model {' '.join(sorted(DRAWING))}"
+        )
+    return names
+
+
 def main() -> None:
     """Fit and write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", nargs="+", choices=sorted(CORPORA), help="left out: all that are shipped")
+    add_corpora(parser)
     parser.add_argument("--out", type=Path, help="a folder for NAME.npz; left out, the models' own folders")
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    for name in args.model or [name for name in models.shipped() if name in CORPORA]:
+    for name in chosen(parser, args):
         began = time.monotonic()
         lab = al.load(name)
         texts, corpus = CORPORA[name](args.data, args.count, args.seed, lab, False)
