@@ -68,7 +68,6 @@ class Patches:
 
     def __init__(self, model: Any, processor: Any, name: str) -> None:
         self.model, self.processor, self.name = model, processor, name
-        self.calls = calls_of(model.config)
         found = [
             part
             for part in model.modules()
@@ -78,7 +77,7 @@ class Patches:
             raise ModelRefused(
                 f"{name} does not cut its pictures into patches by one convolution. Choose a model such as ViT, DeiT or BEiT."
             )
-        self.projection = found[0]
+        self.projection, self.calls = found[0], calls_of(model.config)
         high, wide = (int(size) for size in self.projection.kernel_size)
         self.size = self._given(Picture.of(np.full((64, 64, 3), 128, np.uint8))).shape[1:]
         self.grid = (self.size[0] // high, self.size[1] // wide)

@@ -93,6 +93,19 @@ def scene(seed: int, kinds: Sequence[str] | None = None, *, copies: int = 1, clu
         UnknownName: A kind that is none of `KINDS`.
         BadInput: No room for so many.
     """
+    random, ground, shapes = _laid(seed, kinds, copies)
+    return _drawn(random, ground, shapes, clutter)
+
+
+def shapes(seed: int, kinds: Sequence[str] | None = None, *, copies: int = 1) -> tuple[Shape, ...]:
+    """What `scene` draws for the same seed and wishes, without drawing it."""
+    return _laid(seed, kinds, copies)[2]
+
+
+def _laid(
+    seed: int, kinds: Sequence[str] | None, copies: int
+) -> tuple[np.random.Generator, Image.Image, tuple[Shape, ...]]:
+    """The ground and the shapes to draw on it, and the chance that goes on."""
     for kind in kinds or ():
         if kind not in KINDS:
             raise UnknownName(kind, KINDS, "shape")
@@ -100,9 +113,9 @@ def scene(seed: int, kinds: Sequence[str] | None = None, *, copies: int = 1, clu
         random = np.random.default_rng((seed, attempt))
         wanted = list(kinds) if kinds else _some_kinds(random)
         ground = _ground(random)
-        shapes = _placed(random, [wanted[0]] * (copies - 1) + wanted, _seen_on(ground))
-        if shapes:
-            return _drawn(random, ground, shapes, clutter)
+        placed = _placed(random, [wanted[0]] * (copies - 1) + wanted, _seen_on(ground))
+        if placed:
+            return random, ground, placed
     raise BadInput(
         f"There is no room for {copies - 1 + len(kinds or ())} shapes in one picture. Ask for fewer."
     )

@@ -7,8 +7,8 @@ three different shapes is an equal share for each (soft labels), so that every c
 
 A plain ViT (Dosovitskiy et al., ICLR 2021) of six layers from random weights. While it learns, a linear head that is
 thrown away in the end reads off every patch of the last layer which shape covers it: with the masks at hand this tells
-the model far more a picture than its one answer does. The head's weight falls to nothing over the first 70 %
-of the steps, so what follows is plain classification. Pictures are turned, mirrored, and their colours swapped. Muon for the matrices of the blocks,
+the model far more a picture than its one answer does. The head's weight falls to nothing over the first 3,500
+steps, so what follows is plain classification. Pictures are turned, mirrored, and their colours swapped. Muon for the matrices of the blocks,
 AdamW for the rest, bf16 autocast; what is kept is an exponential moving average of the weights.
 
 Seeds below `FIRST` are never trained on; the figures are of those.
@@ -29,12 +29,13 @@ from transformers import ViTConfig, ViTForImageClassification
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from attnlab_core.shapes import KINDS, SIZE, scene
-from training.common import Optimisers, averaged, note, resumable, trapezoid
+from training.common import Optimisers, averaged, note, resumable, twice
 
 FIRST = 1_000_000  # the first seed of the pictures to train on
 PATCH, COVERED = 8, 0.3  # pixels of a patch's side; the share of it that a shape must cover to be its answer
 BATCH, MEMORY = 64, 0.999
-PICTURES, STEPS = 60_000, 5_000
+PICTURES, STEPS = 60_000, 9_000
+ONCE, AGAIN = 5_000, 0.5  # the learning rate falls twice: from its peak, and from half of it
 MEAN, SPREAD = 0.5, 0.25
 CHUNK = 500
 
@@ -43,15 +44,19 @@ Batch = tuple[
 ]  # pixels [n, 3, H, W] from 0 to 255, shares [n, kind], patches [n, patch]
 
 
+def wanted(seed: int) -> tuple[list[str] | None, int]:
+    """What is drawn for a seed: anything, or every eighth time two copies of one kind."""
+    return (None, 1) if seed % 8 else ([KINDS[seed // 8 % len(KINDS)]], 2)
+
+
 def drawn(first: int, count: int = CHUNK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pictures from a seed on: pixels [n, H, W, 3], which kinds are there [n, kind], the kind at each patch [n, patch]."""
     side = SIZE // PATCH
     pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
     there, patches = np.zeros((count, len(KINDS)), np.uint8), np.empty((count, side * side), np.uint8)
     for k in range(count):
-        made = (
-            scene(first + k) if k % 8 else scene(first + k, [KINDS[(first + k) // 8 % len(KINDS)]], copies=2)
-        )
+        kinds, copies = wanted(first + k)
+        made = scene(first + k, kinds, copies=copies)
         pixels[k] = made.pixels
         share = np.stack([made.mask(kind) for kind in KINDS]).reshape(len(KINDS), side, PATCH, side, PATCH)
         cover = share.mean((2, 4)).reshape(len(KINDS), -1)
@@ -152,10 +157,10 @@ def main() -> None:
         shares = there.float() / there.sum(1, keepdim=True)
         answer = functional.cross_entropy(found.logits.float(), shares)
         where = functional.cross_entropy(each.float().flatten(0, 1), patches.flatten())
-        weight = max(0.0, 1 - step / (0.7 * args.steps))
+        weight = max(0.0, 1 - step / (0.7 * ONCE))
         (answer + weight * where).backward()
         nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimisers.step(trapezoid(step, args.steps, 200, 0.4))
+        optimisers.step(twice(step, ONCE, args.steps, AGAIN, 200, 0.4))
         average.update_parameters(model)
         recent.append((float(answer.detach()), float(where.detach())))
     best = average.module
