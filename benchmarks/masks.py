@@ -129,9 +129,9 @@ def main() -> None:
     rows = list(measured(lab, args.pictures, args.seed))
     found = table(rows, args.seed)
     questions = sum(row[0] == rows[0][0] for row in rows)
-    print(
-        f"{args.model}, {args.pictures} pictures, {questions} questions, {time.perf_counter() - began:.0f} s on {machine()}\n"
-    )
+    took, on = time.perf_counter() - began, machine()
+    print(f"{args.model}, {args.pictures} pictures, {questions} questions, {took:.0f} s")
+    print(f"{on['cores']} cores of {on['processor']}, torch {on['torch']}\n")
     print(shown(found))
     print(
         "\nThe AtMan paper's table 1b (photographs, a model of 6 billion parameters; out of reach here, so not comparable):"

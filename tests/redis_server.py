@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.test_store import free_port
+from tests.postgres_server import free_port
 
 
 @contextmanager

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TASKS = {
     "classification": "labels a text",
+    "matching": "says which caption fits a picture",
+    "visual_answering": "answers a question about a picture",
     "masked": "fills in a masked word",
     "causal": "goes on with a text",
     "answering": "finds the answer to a question in a context",

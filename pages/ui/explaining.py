@@ -31,9 +31,13 @@ def target_of(lab: Lab, run: Run) -> Target | None:
         "masked": "a word at the mask",
         "causal": "a text that goes on",
         "answering": "a piece of the context",
+        "visual_answering": "an answer",
     }
     answers = [answer for answer in run.probabilities if answer.strip()]
-    more: dict[str, Any] = {"accept_new_options": lab.task != "classification", "bind": "query-params"}
+    more: dict[str, Any] = {
+        "accept_new_options": lab.task not in ("classification", "matching"),
+        "bind": "query-params",
+    }
     about = f"Choose, or type {words[lab.task]}." if lab.task in words else None
     of = st.selectbox("Explain", [OWN, *answers], key="target", help=about, **more)
     than = st.selectbox(

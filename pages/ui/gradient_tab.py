@@ -27,7 +27,7 @@ def target_box(run: Run, now: Run) -> str:
     answers = dict.fromkeys(a for one in (now, run) for a in one.probabilities if a.strip())
     st.selectbox(
         "Towards which answer?", [gradients.AUTO, *answers], key="towards", bind="query-params", width=320,
-        accept_new_options=run.lab.task != "classification",
+        accept_new_options=run.lab.task not in ("classification", "matching"),
         help=f"Choose one, or type {words[run.lab.task]}." if run.lab.task in words else None,
     )  # fmt: skip
     return gradients.wished(now)

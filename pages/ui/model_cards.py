@@ -29,7 +29,8 @@ def facts(card: Card) -> str:
     config = json.loads((card.folder / "config.json").read_text(encoding="utf-8"))
     disk = sum(file.stat().st_size for file in card.folder.glob("*.safetensors")) / 2**20
     labels = " or ".join(str(label) for label in (config.get("id2label") or {}).values())
-    does = ("labels a picture" if card.pictures else TASKS.get(card.task, card.task)) + (
+    labels_pictures = card.pictures and card.task == "classification"
+    does = ("labels a picture" if labels_pictures else TASKS.get(card.task, card.task)) + (
         f" as {labels}" if labels and card.task == "classification" else ""
     )
     return f"It {does}. {disk:.0f} MB on disk."

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from attnlab_core.prompt import Prompt
     from attnlab_core.run import Run
 
+SEER = "shapes-vit"
+"""The model that looks at pictures unless another is chosen."""
 REPEATS = 3
 """How often a text that was put in the box is told to the browser again."""
 
@@ -33,7 +35,9 @@ def model(key: str = "model", label: str = "Model", pictures: bool = False) -> s
     """
     typed = state.bound(key)
     fitting = [name for name, card in shipped().items() if card.pictures == pictures]
-    known = sorted(fitting, key=lambda name: name != DEFAULT) or [DEFAULT]  # the default comes first
+    known = sorted(fitting, key=lambda name: name not in (DEFAULT, SEER)) or [
+        DEFAULT
+    ]  # the default comes first
     names = dict.fromkeys([*known, *(one.name for one in uploading.mine()), *([typed] if typed else [])])
     chosen = st.selectbox(
         label,
