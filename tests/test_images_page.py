@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import attnlab_core as al
 from attnlab_core import charts
-from pages.ui import brush, picturing
+from attnlab_core.gradient import attention_gradient
+from attnlab_core.pictures import Picture
+from pages.ui import brush, page_report, patch_gradient, picturing
 from tests import test_pages
+from tests.walk import settle
 
 labs, backend = test_pages.labs, test_pages.backend
 
@@ -108,6 +114,121 @@ def test_other_pages_do_not_offer_it(backend):
     assert visit("images", backend).selectbox(key="vision").options == ["shapes-vit"]
 
 
+def waited(at, slot: str):
+    """The page once the work of a slot is done."""
+    task = at.session_state[f"_task_{slot}"]
+    assert task.done.wait(90)
+    assert not task.failed
+    at.run()
+    assert not at.exception, at.exception[0].stack_trace
+    return at
+
+
+def test_the_brush_shows_where_the_class_token_looks_before_and_after(backend, run):
+    at = visit("images", backend, view="Brush", lowered="34.35.44")
+    assert [one.value for one in at.markdown if one.value in ("**Before**", "**After**")] == [
+        "**Before**",
+        "**After**",
+    ]
+    assert at.selectbox(key="seen").value == "5"
+    after = run.again(*brush.made(run, {34: -1, 35: -1, 44: -1}, 0.0, 5.0))
+    for layer in (None, 5):
+        weights = [one.pattern.weights[:, :, 0] for one in (run, after)]
+        wanted = [one.mean((0, 1)) if layer is None else one[layer].mean(0) for one in weights]
+        for of, expected in zip((run, after), wanted, strict=True):
+            torch.testing.assert_close(brush.attention(of, layer), expected)
+    assert (brush.attention(after, None)[[35, 36, 45]] == 0).all()
+
+
+def test_two_maps_on_one_scale_have_one_end(run):
+    frames = {}
+    for label, factor in {"Before": 1.0, "After": 0.25}.items():
+        values = torch.linspace(0, factor, len(run.tokens))
+        frames[label] = picturing.scored(run, values, label, 1.0)
+    shares = [charts.shares(frame).query("not special")["share"].max() for frame in frames.values()]
+    assert shares == [1.0, 0.25]
+    table = picturing.table_of(frames)
+    assert list(table.columns) == ["patch", "Before", "After"]
+    assert len(table) == 100
+    drawn = charts.svg(picturing.together(frames, run))
+    assert drawn.count("<image ") == 2
+    assert drawn.count('aria-roledescription="rect mark"') == 200
+    assert ">Before<" in drawn
+
+
+def test_a_large_picture_is_sent_small():
+    large = Picture.of(np.zeros((500, 1000, 3), np.uint8))
+    assert (picturing.small(large).width, picturing.small(large).height) == (600, 300)
+
+
+def test_a_step_along_the_gradient_is_run_and_can_be_painted_on(backend, run):
+    at = waited(visit("images", backend, view="Gradient", patches="2"), "gradient")
+    told = "\n".join(one.value for one in at.markdown)
+    assert "predicted **+" in told
+    assert "6 of 6 attention calls were edited" in test_pages.shown(at)
+    found = attention_gradient(run, list(run.probabilities)[1])
+    known = patch_gradient.chosen(run, found.keys(), 2)
+    assert sorted(known.values()) == [-1, -1, 1, 1]
+    order = found.keys()[1:].argsort().tolist()
+    assert {place for place, sign in known.items() if sign > 0} == set(order[-2:])
+    next(one for one in at.button if one.label == "Paint on from here").click()
+    at.run()
+    assert not at.exception
+    assert at.segmented_control(key="view").value == "Brush"
+    assert (at.slider(key="less").value, at.slider(key="more").value) == (0.0, 2.0)
+    lowered = ".".join(str(place) for place in sorted(known) if known[place] < 0)
+    assert lowered in at.query_params["lowered"]
+    assert "2.0" in at.query_params["more"]
+    assert not at.error
+
+
+def test_no_step_is_no_edit(backend):
+    at = waited(visit("images", backend, view="Gradient", patches="0"), "gradient")
+    assert "No step is taken" in test_pages.shown(at)
+    assert not any("predicted" in one.value for one in at.markdown)
+
+
+def test_the_search_shows_where_attention_goes(backend, run):
+    at = visit("images", backend, view="Search", may="layer 5 only", steps="10")
+    at.button(key="search").click()
+    at = waited(at.run(), "search")
+    assert not at.error
+    assert [one.value for one in at.header] == [
+        f"Where attention goes to make it “{list(run.probabilities)[1]}”"
+    ]
+    titles = [one.value for one in at.markdown if one.value in ("**Before**", "**After**", "**Change**")]
+    assert titles == ["**Before**", "**After**", "**Change**"]
+    said = at.session_state["_board"].figures["search"].document()
+    assert said["search"]["target"] == list(run.probabilities)[1]
+    assert {tuple(row) for row in said["patches"]} == {("patch", "Before", "After", "Change")}
+    assert len(json.dumps(said)) < 500_000
+
+
+@pytest.mark.parametrize(
+    ("view", "more", "figures"),
+    [("Explain", {"m": ["Raw attention"]}, 1), ("Brush", {"lowered": "34.35"}, 2), ("Gradient", {}, 1)],
+)
+def test_the_report_holds_the_picture_and_names_the_model(backend, run, view, more, figures):
+    at = visit("images", backend, view=view, **more)
+    if view == "Gradient":
+        waited(at, "gradient")
+    made = page_report.made(
+        at.session_state["_board"], at.session_state["_visits"]["images"], run.lab.summary(), ""
+    )
+    assert len(re.findall(r"<image [^>]*data:image/png;base64,", made)) == figures
+    assert "shapes-vit" in made
+
+
+def test_the_tour_leads_on_to_a_painted_picture(backend, run):
+    at = visit("leaderboard", backend, tour="7")
+    (link,) = [one.proto for one in at.main.get("page_link") if one.proto.label == "Paint over a picture"]
+    assert link.page.strip("/").endswith("images")
+    said = dict(parse_qsl(link.query_string))
+    known = brush._checked([[int(place), -1] for place in said["lowered"].split(".")], 100)
+    assert run.prediction == "moon"
+    assert run.again(*brush.made(run, known, 0.0, 5.0)).prediction == "star"
+
+
 # --- in a browser
 
 
@@ -155,6 +276,21 @@ class TestBrowser:
             "old => document.querySelector('.al-verdict').innerText.startsWith(old)", arg=first
         )
         page.wait_for_function("!location.search.includes('lowered=')")
+
+    def test_the_maps_follow_a_stroke_and_stay_in_place(self, address, visitor, run):
+        """What the class token looks at is painted anew where it stands; only the second map changes its share of the painted."""
+        page = self.opened(address, visitor)
+        settle(page)
+        charts_ = page.locator("[data-testid=stVegaLiteChart] svg")
+        assert charts_.count() == 2
+        page.evaluate("window.kept = [...document.querySelectorAll('[data-testid=stVegaLiteChart] svg')]")
+        before = charts_.nth(1).inner_html()
+        self.stroke(page, run.prediction, run)
+        page.wait_for_function("old => window.kept[1].innerHTML !== old", arg=before)
+        assert page.evaluate("window.kept.every(one => document.contains(one))")
+        painted = charts_.nth(1).locator("path[aria-roledescription='rect mark']")
+        places = [int(place) for place in parse_qs(urlsplit(page.url).query)["lowered"][0].split(".")]
+        assert all(painted.nth(place).get_attribute("opacity") == "0" for place in places)
 
     def test_by_keyboard(self, address, visitor):
         page = self.opened(address, visitor)

@@ -195,6 +195,8 @@ class Brush {
     const height = Math.round((width * data.height) / data.width);
     const pen = fit(canvas, width, height);
     const colours = new Colours(canvas);
+    const root = this.find(".brush").style;
+    for (const way of ["plus", "minus"]) root.setProperty(`--${way}`, `rgb(${colours[way]})`);
     pen.imageSmoothingEnabled = false;
     if (this.picture.complete && this.picture.naturalWidth) pen.drawImage(this.picture, 0, 0, width, height);
     data.boxes.forEach(([left, top, right, bottom], place) => {

@@ -10,13 +10,15 @@ from streamlit.components.v2 import component
 
 from attnlab_core import charts
 from attnlab_core.errors import AttentionLabError
-from pages.ui import canvas, panels, state, widgets
+from pages.ui import canvas, panels, picturing, sentences, shown, state, widgets
 from pages.ui.backend import Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from attnlab_core.edits import Edit
+    from torch import Tensor
+
+    from attnlab_core.edits.scale import Scale
     from attnlab_core.run import Run
 
 KEY = "brush"
@@ -71,20 +73,79 @@ def show(name: str, run: Run) -> None:
             data=payload(run, doc, known, said(run, after), message),
         )
     with columns[1]:
+        looked_at(run, after)
         panels.answer(
             run, after, edits, hint="Paint patches to lower or raise the attention to them.", live=False
         )
+    if edits:
+        shown.figure(
+            "answer", text=". ".join(sentences.of_edit(one.to_json(), run.encoding) for one in edits)
+        )
+
+
+def looked_at(run: Run, after: Run | None) -> None:
+    """Where the class token looks, as it is and as it is painted; both maps on one scale."""
+    from attnlab_core import record
+
+    now, count = after or run, len(run.pattern.weights)
+    by = "[CLS]" if run.tokens[0].special else "all patches"
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        chosen = widgets.pick(
+            f"Attention from {by}, layer", [*map(str, range(count)), "mean of all"], "seen", count - 1,
+            help="What each patch gets, mean over heads. At [CLS] the answer is read.",
+        )  # fmt: skip
+        layer = chosen if chosen < count else None
+        found = {"Before": attention(run, layer), "After": attention(now, layer)}
+        top = max(float(one[word.positions[0]]) for one in found.values() for word in run.encoding.words)
+        frames = {label: picturing.scored(run, one, label, top) for label, one in found.items()}
+        table = picturing.table_of(frames)
+        widgets.downloads(
+            "seen", lambda: picturing.together(frames, run), table,
+            lambda: {**record.header(now), "layer": layer, "from": by, "patches": table.to_dict("records")},
+        )  # fmt: skip
+    where = "all layers" if layer is None else f"layer {layer}"
+    shown.figure(
+        "seen",
+        title=f"Attention from {by}, {where}",
+        caption=f"What each patch gets, mean over heads; full colour is {charts.percent(top)}.",
+    )
+    picturing.row(frames, run, 150, told=False)
+    picturing.scale("0 %", charts.percent(top))
+    widgets.small(
+        "Most: " + "; ".join(f"{label.lower()} {picturing.best(frames[label])}" for label in frames)
+    )
+
+
+def attention(run: Run, layer: int | None) -> Tensor:
+    """What each place gets from the class token, or from all where there is none: mean over heads, of a layer or of all."""
+    weights = run.pattern.weights
+    mean = (weights.mean(0) if layer is None else weights[layer]).mean(0)
+    return mean[0] if run.tokens[0].special else mean.mean(0)
+
+
+def put(known: Mapping[int, int], less: float, more: float) -> None:
+    """Open the brush with this painted on."""
+    _tell(known)
+    state.put("view", "Brush")
+    for key, value in {"less": less, "more": more}.items():
+        state.put(key, value)
+        st.query_params[key] = str(value)  # its slider is not drawn now, and would not say it
+
+
+def _tell(known: Mapping[int, int]) -> None:
+    """Let the address say what is painted."""
+    for sign, key in PLACES.items():
+        st.query_params.pop(key, None)
+        places = sorted(place for place, way in known.items() if way == sign)
+        if places:
+            st.query_params[key] = ".".join(map(str, places))
 
 
 def painted(message: Any, doc: str, count: int) -> dict[int, int]:
     """Which patches are painted, and whether raised (1) or lowered (-1): as the browser says, else the address."""
     if isinstance(message, dict) and message.get("doc") == doc:
         found = _checked(message.get("painted"), count)
-        for sign, key in PLACES.items():
-            st.query_params.pop(key, None)
-            places = sorted(place for place, way in found.items() if way == sign)
-            if places:
-                st.query_params[key] = ".".join(map(str, places))
+        _tell(found)
         return found
     found = {}
     for sign, key in PLACES.items():
@@ -104,7 +165,7 @@ def _checked(given: Any, count: int) -> dict[int, int]:
     }  # fmt: skip
 
 
-def made(run: Run, known: Mapping[int, int], less: float, more: float) -> tuple[Edit, ...]:
+def made(run: Run, known: Mapping[int, int], less: float, more: float) -> tuple[Scale, ...]:
     """The edits that a painting means: attention to the patches of each kind, times its strength."""
     from attnlab_core.edits import Where
     from attnlab_core.edits.scale import Scale
@@ -136,7 +197,7 @@ def payload(run: Run, doc: str, known: Mapping[int, int], verdict: str, message:
     return {
         "doc": doc,
         "ack": message.get("seq", 0) if isinstance(message, dict) and message.get("doc") == doc else 0,
-        "picture": picture.address,
+        "picture": picturing.small(picture).address,
         "width": picture.width,
         "height": picture.height,
         "boxes": [run.tokens[place].box for place in places],

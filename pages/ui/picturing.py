@@ -1,4 +1,4 @@
-"""Which picture is asked about, and which model: samples that are drawn here, or one's own."""
+"""Which picture is asked about, and which model: samples that are drawn here, or one's own; and maps laid over it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import streamlit as st
 
 from attnlab_core import charts
 from attnlab_core.errors import AttentionLabError
-from pages.ui import question, state, widgets
+from pages.ui import panels, question, shown, state, widgets
 from pages.ui.backend import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import pandas as pd
+    from torch import Tensor
 
     from attnlab_core.lab import Lab
     from attnlab_core.pictures import Picture
@@ -27,6 +30,10 @@ SAMPLES: dict[str, tuple[int, tuple[str, ...], int]] = {
     "two circles and a triangle": (9, ("circle", "triangle"), 2),
 }
 """Label → seed, shapes, copies of the first, as `attnlab_core.shapes.scene` takes them."""
+SIDE, LARGE = 165, 300
+"""Pixels of the longer side of a map, of which two stand side by side on a phone, and of one that stands alone."""
+NO_PADDING = dict.fromkeys(("left", "right", "top", "bottom"), 0)
+"""Said side by side, as Streamlit adds some below a chart that says 0."""
 
 
 @lru_cache(maxsize=32)
@@ -46,6 +53,8 @@ def ask() -> tuple[str, Lab, Run]:
     label = st.selectbox("Picture", list(SAMPLES), key="picture", bind="query-params")
     own = _own()
     name = question.model(key="vision", pictures=True)
+    shown.holds(options={"vision": (name,)})
+    shown.figure("answer", title=f"The answer of {name}")
     lab = question.ready(name, box="vision", pictures=True)
     try:
         run = state.backend().run(Question(name, Prompt(image=own or sample(label))))
@@ -73,14 +82,119 @@ def _own() -> Picture | None:
         return None
 
 
-def map_of(title: str, frame: pd.DataFrame, run: Run, **more: Any) -> None:
-    """The map of one method under its name; `more` as `charts.picture_map` takes it."""
-    picture = run.prompt.image
-    assert picture is not None, "only models of pictures come here"
-    best = ", ".join(frame.sort_values("score", ascending=False)["text"][:3])
-    with st.container(width=charts.MAP_SIDE + 12, gap=None):
+@lru_cache(maxsize=64)
+def small(picture: Picture) -> Picture:
+    """The picture with as many pixels as a map shows; it is sent with every map."""
+    shrunk = picture.image
+    shrunk.thumbnail((2 * LARGE, 2 * LARGE))
+    return type(picture).of(shrunk)
+
+
+def map_of(
+    title: str, frame: pd.DataFrame, run: Run, *, side: int = SIDE, told: bool = True, **more: Any
+) -> None:
+    """The map of one method under its name; `more` as `charts.picture_map` takes it.
+
+    Its text for those who do not see it says the strongest patches where it is `told`; a chart whose text changes is made anew.
+    """
+    with st.container(width=side, gap=None):
         st.markdown(f"**{widgets.plain(title)}**")
+        drawn = charts.picture_map(frame, picture_of(run), run.tokens, side=side, dark=state.dark(), **more)
         st.altair_chart(
-            charts.picture_map(frame, picture, run.tokens, dark=state.dark(), **more),
-            theme=None, width="content", alt=f"{title}: the strongest patches are {best}",
+            drawn.properties(padding=NO_PADDING), theme=None, width="content",
+            alt=f"{title}: the strongest patches are {best(frame)}" if told else title,
         )  # fmt: skip
+
+
+def best(frame: pd.DataFrame) -> str:
+    """The three strongest patches of a map."""
+    return ", ".join(frame.loc[~frame["special"]].nlargest(3, "score")["text"])
+
+
+def picture_of(run: Run) -> Picture:
+    """The picture that was asked about, as maps show it."""
+    assert run.prompt.image is not None, "only models of pictures come here"
+    return small(run.prompt.image)
+
+
+def scored(run: Run, values: Tensor, label: str, top: float | None = None) -> pd.DataFrame:
+    """The score frame of a map of `values`, one for each token. They take sides where there is no `top`.
+
+    Args:
+        run: What was read.
+        values: For each token.
+        label: What the map is called.
+        top: What has full colour; None is the strongest patch's. A token outside of the picture, which no map draws, holds it.
+    """
+    import pandas as pd
+
+    rows = [
+        (word.positions[0], word.text, False, float(values[word.positions[0]])) for word in run.encoding.words
+    ]
+    if top is not None:
+        rows.append((-1, "full colour", True, top))
+    frame = pd.DataFrame(rows, columns=["position", "text", "special", "score"])
+    return frame.assign(method=label, label=label, signed=top is None)
+
+
+def heading(
+    name: str,
+    title: str,
+    frames: Mapping[str, pd.DataFrame],
+    run: Run,
+    unit: str,
+    more: Callable[[], dict[str, Any]] = dict,
+) -> None:
+    """A heading with the downloads of the maps below it.
+
+    Args:
+        name: Of the figure.
+        title: Its heading.
+        frames: As `scored` makes them: what a map is called → its frame.
+        run: What was read.
+        unit: What the numbers are.
+        more: What the record says beside the numbers.
+    """
+    from attnlab_core import record
+
+    table = table_of(frames)
+    panels.heading(
+        title, name, lambda: together(frames, run), table,
+        lambda: {**record.header(run), **more(), "unit": unit, "patches": table.to_dict("records")},
+    )  # fmt: skip
+    shown.figure(name, caption=unit)
+
+
+def row(frames: Mapping[str, pd.DataFrame], run: Run, side: int = SIDE, told: bool = True) -> None:
+    """Maps side by side; below each other where there is no room. For `told` see `map_of`."""
+    with st.container(horizontal=True, gap="small"):
+        for label, frame in frames.items():
+            map_of(label, frame, run, side=side, told=told)
+
+
+def table_of(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The numbers of maps: a row for each patch, a column for each map."""
+    first = next(iter(frames.values()))
+    table = first.loc[~first["special"], ["text"]].rename(columns={"text": "patch"})
+    return table.assign(**{label: frame.loc[~frame["special"], "score"] for label, frame in frames.items()})
+
+
+def together(frames: Mapping[str, pd.DataFrame], run: Run) -> Any:
+    """The same maps as one picture, for downloads."""
+    import altair as alt
+
+    drawn = {}
+    for label, frame in frames.items():
+        drawn[label] = charts.picture_map(frame, picture_of(run), run.tokens).properties(title=label)
+        drawn[label].autosize = alt.Undefined
+    return panels.side_by_side(drawn)
+
+
+def scale(low: str, high: str, signed: bool = False) -> None:
+    """What the colours of a map mean."""
+    look = charts.look(state.dark())
+    stops = ", ".join(look[name] for name in (("minus", "page", "plus") if signed else ("page", "amount")))
+    st.html(
+        f"<p style='font-size:.85rem;margin:0;color:{look['text']}'>{low} <i style='display:inline-block;width:5.5em;height:.8em;"
+        f"margin:0 .4em;border-radius:.2em;background:linear-gradient(90deg,{stops})'></i> {high}</p>"
+    )

@@ -73,6 +73,16 @@ STEPS = (
     ),
 )  # fmt: skip
 
+BEYOND: dict[str, tuple[str, str, dict[str, str]]] = {
+    "models": ("Bring a model of your own", "deployed_code", {}),
+    "images": (
+        "Paint over a picture",
+        "brush",
+        {"view": "Brush", "lowered": "66.67.68.75.76.77.78.85.86.87.88.95.96.97"},
+    ),
+}
+"""Where the last step leads: page → label, icon, state. Of the picture the moon is painted away, and the answer is the star."""
+
 
 def now(page: str) -> int | None:
     """The number of the step that this visit of a page is, from 0; None where it is none. It counts as seen from now on."""
@@ -116,9 +126,8 @@ def _step(number: int) -> None:
             if number + 1 < len(STEPS):
                 _link(number + 1, "Next: ", ":material/arrow_forward:")
             else:
-                st.page_link(
-                    _script("models"), label="Bring a model of your own", icon=":material/deployed_code:"
-                )
+                for page, (label, icon, query) in BEYOND.items():
+                    st.page_link(_script(page), label=label, icon=f":material/{icon}:", query_params=query)
             last = number + 1 == len(STEPS)
             st.button("Done" if last else "End the tour", on_click=_leave, key="tour.leave", type="tertiary")
 
