@@ -76,6 +76,11 @@ def reads_pictures(config: Mapping[str, Any]) -> bool:
     return architecture.endswith(PICTURES) or declared(config) in WITH_TEXT
 
 
+def reads_text(config: Mapping[str, Any]) -> bool:
+    """Whether that architecture reads text, by itself or with pictures."""
+    return not reads_pictures(config) or declared(config) in WITH_TEXT
+
+
 def _class(kind: str, task: str) -> Any:
     """The class with the head for a task, for a kind of model that has one."""
     auto = transformers()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attnlab_core._heads import reads_pictures
+from attnlab_core._heads import reads_pictures, reads_text
 from attnlab_core._late import transformers
 from attnlab_core._patterns import refuse_endless
 from attnlab_core.errors import ModelRefused
@@ -25,6 +25,12 @@ _COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": 1024}
 _WIDTH = {"type": ["integer", "null"], "minimum": 0, "maximum": 2**18}
 _COUNTS = "num_hidden_layers num_layers n_layer n_layers encoder_layers decoder_layers num_decoder_layers num_attention_heads n_head num_heads"
 _WIDTHS = "hidden_size d_model n_embd dim intermediate_size d_ff ffn_dim n_inner hidden_dim embedding_size d_kv head_dim"
+_SIZES: dict[str, Any] = {
+    "vocab_size": {"type": "integer", "minimum": 1, "maximum": 2**22},
+    **dict.fromkeys(_COUNTS.split(), _COUNT),
+    **dict.fromkeys(_WIDTHS.split(), _WIDTH),
+}
+_PARTS = "text_config vision_config"
 CONFIG: dict[str, Any] = {
     "type": "object",
     "required": ["model_type"],
@@ -36,11 +42,10 @@ CONFIG: dict[str, Any] = {
             "maxItems": 8,
             "items": {"type": "string", "maxLength": 120},
         },
-        "vocab_size": {"type": "integer", "minimum": 1, "maximum": 2**22},
         "id2label": {"type": ["object", "null"], "maxProperties": 10_000},
         "quantization_config": {"type": "null"},
-        **dict.fromkeys(_COUNTS.split(), _COUNT),
-        **dict.fromkeys(_WIDTHS.split(), _WIDTH),
+        **dict.fromkeys(_PARTS.split(), {"type": ["object", "null"], "properties": _SIZES}),
+        **_SIZES,
     },
     "patternProperties": {"experts": {"not": {"type": "number", "minimum": 1025}}},
 }
@@ -67,15 +72,24 @@ def inspect(folder: Path) -> tuple[str, int]:
     said = {file.name: _read(file) for file in sorted(folder.glob("*.json"))}
     refuse_endless(said.get("tokenizer.json", {}), UPLOAD)
     config = said["config.json"]
-    if reads_pictures(config):
-        if "preprocessor_config.json" not in said:
-            raise ModelRefused(f"{UPLOAD} has nothing that prepares pictures: add preprocessor_config.json.")
-    elif not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")):
+    if reads_pictures(config) and "preprocessor_config.json" not in said:
+        raise ModelRefused(f"{UPLOAD} has nothing that prepares pictures: add preprocessor_config.json.")
+    if reads_text(config) and not any(
+        (folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")
+    ):
         raise ModelRefused(f"{UPLOAD} has no tokenizer: add tokenizer.json.")
     held = stored(folder, "the upload")
-    layers = max(config.get(key) or 0 for key in _COUNTS.split())
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    counts = [part.get(key) for part in parts for key in _COUNTS.split()]
+    layers = max((count for count in counts if isinstance(count, int)), default=0)
     experts = max(
-        (value for key, value in config.items() if "experts" in key and isinstance(value, int)), default=1
+        (
+            value
+            for part in parts
+            for key, value in part.items()
+            if "experts" in str(key) and isinstance(value, int)
+        ),
+        default=1,
     )
     if layers * max(experts, 1) > MODULES * max(held.tensors, MODULES):
         raise ModelRefused(

@@ -104,6 +104,11 @@ class Encoding:
     words: tuple[Word, ...] = field(default=())
     choices: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
+    @property
+    def patches(self) -> tuple[Word, ...]:
+        """The patches of a picture, row by row, each with its one position; none in a text."""
+        return tuple(word for word in self.words if word.segment == PICTURE)
+
     def find(self, text: str) -> tuple[int, ...]:
         """The positions of every token of every place where `text` stands as whole words, whatever its case.
 

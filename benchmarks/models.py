@@ -22,11 +22,14 @@ import torch
 
 import attnlab_core as al
 from attnlab_core.models import shipped
+from attnlab_core.shapes import KINDS, scene
 from attnlab_core.tasks import _agreement_items as agreement
 from attnlab_core.tasks._squad_score import exact, f1
 from benchmarks.figures import accuracy, machine
 from case_studies import multi_hop
-from training import common, pronouns
+from training import common, pronouns, shapes_clip, shapes_vit
+
+FRESH = 4_000  # the first seed of pictures that neither training nor its own measure has drawn
 
 
 def answers(lab: al.Lab, pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -186,12 +189,47 @@ def measure_agreement(lab: al.Lab, data: Path) -> dict[str, Any]:
     return found
 
 
+def measure_shapes_vit(lab: al.Lab, data: Path) -> dict[str, Any]:
+    """Pictures with one shape, a hundred of each kind, of seeds that neither training nor its own measure knows."""
+    del data
+    right: dict[str, list[bool]] = {kind: [] for kind in KINDS}
+    for seed in range(FRESH, FRESH + 100 * len(KINDS)):
+        kind = KINDS[seed % len(KINDS)]
+        picture = al.Picture.of(scene(seed, [kind]).pixels)
+        right[kind].append(lab.run(al.Prompt(image=picture), keep=False).prediction == kind)
+    every = [one for rows in right.values() for one in rows]
+    by_kind = {kind: round(statistics.mean(rows), 3) for kind, rows in right.items()}
+    return {
+        "one_shape": {"items": len(every), "accuracy": round(statistics.mean(every), 4), "by_kind": by_kind}
+    }
+
+
+def measure_shapes_clip(lab: al.Lab, data: Path) -> dict[str, Any]:
+    """Questions of eight captions on pictures of such seeds, by kind of question."""
+    del data
+    right: dict[str, list[bool]] = {}
+    for kind, rows in shapes_clip.held_questions(range(FRESH, FRESH + 600)).items():
+        for seed, (captions, shares) in rows[:200]:
+            wanted, copies = shapes_vit.wanted(seed)
+            picture = al.Picture.of(scene(seed, wanted, copies=copies).pixels)
+            said = lab.run(
+                al.Prompt("\n".join(dict.fromkeys(captions)), image=picture), keep=False
+            ).prediction
+            right.setdefault(kind, []).append(shares[captions.index(said)] > 0)
+    return {
+        kind: {"items": len(rows), "accuracy": round(statistics.mean(rows), 4)}
+        for kind, rows in right.items()
+    }
+
+
 MEASURES: dict[str, Callable[[al.Lab, Path], dict[str, Any]]] = {
     "sst2": measure_sst2,
     "pronouns": measure_pronouns,
     "qa": measure_qa,
     "gpt2-mini": measure_gpt2_mini,
     "agreement": measure_agreement,
+    "shapes-vit": measure_shapes_vit,
+    "shapes-clip": measure_shapes_clip,
 }
 
 
@@ -212,7 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=Path("data"), help="not needed for drawn pictures")
     parser.add_argument("--model", choices=sorted(MEASURES), action="append")
     args = parser.parse_args()
     found: dict[str, Any] = {"machine": machine()}

@@ -16,7 +16,8 @@ import attnlab_core as al
 from attnlab_core import charts
 from attnlab_core.gradient import attention_gradient
 from attnlab_core.pictures import Picture
-from pages.ui import brush, page_report, patch_gradient, picturing
+from attnlab_core.shapes import shapes
+from pages.ui import brush, captioning, page_report, patch_gradient, picturing
 from tests import test_pages
 from tests.walk import settle
 
@@ -45,6 +46,54 @@ def test_each_method_has_a_map_and_the_table_holds_every_patch(backend):
     assert list(table.value.columns) == ["patch", "Raw attention", "AtMan"]
     assert len(table.value) == 100
     assert not at.error
+
+
+def test_captions_are_explained_with_the_picture(backend):
+    at = visit("images", backend, vision="shapes-clip", m=["AtMan", "Occlusion"])
+    (box,) = [one for one in at.text_area if one.key == "captions"]
+    assert box.value == captioning.captions(*picturing.SAMPLES["a star and a moon"])
+    (table,) = at.dataframe
+    assert list(table.value.columns) == ["word or patch", "AtMan", "Occlusion"]
+    words = [word for line in box.value.splitlines() for word in line.split()]
+    assert list(table.value["word or patch"][: len(words)]) == words
+    assert len(table.value) == len(words) + 100
+    assert any("How much of it lies in the picture" in one.value for one in at.markdown)
+    at.text_area(key="captions").set_value("a star").run()
+    assert any("at least two" in one.value for one in at.error)
+    at.text_area(key="captions").set_value("a star\na cross").run()
+    assert not at.error
+    at.selectbox(key="picture").set_value("one heart").run()
+    assert at.text_area(key="captions").value == captioning.captions(*picturing.SAMPLES["one heart"])
+
+
+@pytest.mark.parametrize("sample", picturing.SAMPLES)
+def test_the_first_caption_of_a_sample_is_the_right_one(sample):
+    lines = captioning.captions(*picturing.SAMPLES[sample]).splitlines()
+    seed, kinds, copies = picturing.SAMPLES[sample]
+    drawn = {f"{shape.colour} {shape.kind}" for shape in shapes(seed, kinds, copies=copies)}
+    assert {part.partition(" ")[2] for part in lines[0].split(" and ")} <= drawn
+    run = al.load("shapes-clip").run(al.Prompt("\n".join(lines), image=picturing.sample(sample)))
+    assert run.prediction == lines[0]
+
+
+@pytest.mark.parametrize("view", ["Brush", "Gradient"])
+def test_the_other_views_take_text_and_pictures_too(backend, view):
+    at = visit("images", backend, vision="shapes-clip", view=view, lowered="34.35")
+    if view == "Gradient":
+        waited(at, "gradient")
+    assert not at.error
+    both = al.load("shapes-clip").run(
+        al.Prompt(
+            captioning.captions(*picturing.SAMPLES["a star and a moon"]),
+            image=picturing.sample("a star and a moon"),
+        )
+    )
+    places = [patch.positions[0] for patch in both.encoding.patches]
+    (edit,) = brush.made(both, {34: -1, 35: -1}, 0.0, 5.0)
+    assert edit.where.keys == (places[34], places[35])
+    mean = both.pattern.weights[:, :, places[0] - 1].mean((0, 1))
+    torch.testing.assert_close(brush.attention(both, None), mean)
+    assert picturing.looking(both) == list(range(6))
 
 
 def test_a_downloaded_figure_holds_the_picture_under_every_map(run):
@@ -111,7 +160,7 @@ def test_a_model_of_text_is_sent_to_its_page_and_back(backend):
 
 def test_other_pages_do_not_offer_it(backend):
     assert "shapes-vit" not in visit("compare", backend).selectbox(key="model").options
-    assert visit("images", backend).selectbox(key="vision").options == ["shapes-vit"]
+    assert visit("images", backend).selectbox(key="vision").options == ["shapes-vit", "shapes-clip"]
 
 
 def waited(at, slot: str):

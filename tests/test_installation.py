@@ -89,7 +89,7 @@ def test_the_wheel_holds_the_whole_lab_and_nothing_else(wheel):
     assert names == tracked("attnlab_core") | {APP + name for name in beside}
     assert {"app.py", "pages/start.py", "pages/ui/painter.js", "pages/ui/painter.css"} <= beside
     assert {"pages/recorded/start.json", "case_studies/recorded/negation.json"} <= beside
-    assert sum(name.endswith(".safetensors") for name in names) == 6
+    assert sum(name.endswith(".safetensors") for name in names) == 7
 
 
 @pytest.mark.slow

@@ -50,7 +50,12 @@ CASES = {
     ),
     "picture": ("classification", "vit", tiny_picture(), None),
     "captions": ("matching", "clip", tiny_picture(text=CAPTIONS), "A great film."),
-    "question about a picture": ("visual_answering", "blip", tiny_picture(text="What is the film?"), "the city"),
+    "question about a picture": (
+        "visual_answering",
+        "blip",
+        tiny_picture(text="What is the film?"),
+        "the city",
+    ),
 }
 SIGNED = {"atman", "integrated_gradients", "input_x_gradient", "gradient_shap", "occlusion"}
 METHODS = sorted(methods())

@@ -15,11 +15,11 @@ import pytest
 import attnlab_core as al
 from attnlab_core import models
 from attnlab_core.pictures import Picture
-from attnlab_core.shapes import KINDS, scene
+from attnlab_core.shapes import COLOURS, KINDS, scene, shapes
 
-NAMES = ["agreement", "gpt2-mini", "pronouns", "qa", "shapes-vit", "sst2"]
+NAMES = ["agreement", "gpt2-mini", "pronouns", "qa", "shapes-clip", "shapes-vit", "sst2"]
 TASKS = {
-    "agreement": "classification", "gpt2-mini": "causal", "pronouns": "masked", "qa": "answering", "shapes-vit": "classification", "sst2": "classification",
+    "agreement": "classification", "gpt2-mini": "causal", "pronouns": "masked", "qa": "answering", "shapes-clip": "matching", "shapes-vit": "classification", "sst2": "classification",
 }  # fmt: skip
 MB = 10**6
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -59,7 +59,11 @@ def test_a_shipped_model_loads_in_a_second_without_a_network(shipped: al.Lab, no
 
 
 def test_without_edits_its_answer_is_the_untouched_models(shipped: al.Lab) -> None:
-    if shipped.pictures:
+    if shipped.pictures and shipped.texts:
+        given = shipped.reader.processor
+        inputs = given.tokenizer(["a red star", "a moon"], return_tensors="pt", padding=True)
+        inputs |= given.image_processor(scene(0).pixels, return_tensors="pt")
+    elif shipped.pictures:
         inputs = shipped.reader.processor(scene(0).pixels, return_tensors="pt")
     else:
         inputs = words_for(shipped)
@@ -174,3 +178,35 @@ def test_the_folder_is_an_ordinary_one(shipped: al.Lab, tmp_path: Path) -> None:
     lab = al.load(copy)
     assert lab.task == shipped.task
     assert (lab.layers, lab.heads) == (shipped.layers, shipped.heads)
+
+
+def test_shapes_clip_matches_what_was_drawn() -> None:
+    """Of eight captions of a drawn picture the right one, for the kind, the colour, the texture and whose colour is whose."""
+    lab, right = al.load("shapes-clip"), {"kind": 0, "colour": 0, "texture": 0, "pair": 0}
+    for seed in range(910_000, 910_016):
+        (one,), two = shapes(seed, [KINDS[seed % 8]]), shapes(seed, [KINDS[seed % 8], KINDS[(seed + 3) % 8]])
+        options = {
+            "kind": [f"a {kind}" for kind in KINDS],
+            "colour": [f"a photo of a {colour} {one.kind}" for colour in COLOURS],
+            "texture": [
+                f"a {look}{one.colour} {one.kind}" for look in ("", "striped ", "dotted ", "checked ")
+            ],
+        }
+        picture = Picture.of(scene(seed, [one.kind]).pixels)
+        wanted = {
+            "kind": f"a {one.kind}",
+            "colour": f"a photo of a {one.colour} {one.kind}",
+            "texture": f"a {one.name}",
+        }
+        for asked, captions in options.items():
+            said = lab.run(al.Prompt("\n".join(captions), image=picture)).prediction
+            right[asked] += said == wanted[asked]
+        a, b = two
+        if a.colour == b.colour:
+            continue
+        captions = [
+            f"a {x} {a.kind} and a {y} {b.kind}" for x, y in ((a.colour, b.colour), (b.colour, a.colour))
+        ]
+        picture = Picture.of(scene(seed, [a.kind, b.kind]).pixels)
+        right["pair"] += lab.run(al.Prompt("\n".join(captions), image=picture)).prediction == captions[0]
+    assert min(right.values()) >= 11, right

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from attnlab_core import folders, models, uploads
 from attnlab_core.errors import AttentionLabError, BadInput, ModelNotFound, ModelRefused
+from attnlab_core.testing import tiny_lab, tiny_picture
 from attnlab_core.uploads import Limits, delete, find, mine, receive
 from tests.hub_server import folder_files, save
 
@@ -355,3 +357,29 @@ def test_a_name_that_stands_for_no_upload_is_told_without_a_network(
     monkeypatch.setattr(models, "fetch", no_network)
     with pytest.raises(ModelNotFound, match="on this server"):
         models.load(name)
+
+
+def test_a_model_of_text_and_pictures_brings_what_feeds_both(tmp_path: Path) -> None:
+    lab = tiny_lab("matching")
+    lab.model.save_pretrained(tmp_path)
+    lab.tokenizer.save_pretrained(tmp_path)
+    lab.reader.processor.image_processor.save_pretrained(tmp_path)
+    files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    got = receive(opened(files), "me")
+    prompt = tiny_picture(text="a great film\nthe city")
+    torch.testing.assert_close(models.load(got.upload.name).run(prompt).logits, lab.run(prompt).logits)
+    delete(got.upload.key, "me")
+    for name, words in {
+        "tokenizer.json": "no tokenizer",
+        "preprocessor_config.json": "prepares pictures",
+    }.items():
+        refuses(opened({k: v for k, v in files.items() if k != name}), ModelRefused, words)
+    config = json.loads(files["config.json"])
+    config["vision_config"]["num_hidden_layers"] = 10**6
+    refuses(opened({**files, "config.json": json.dumps(config).encode()}), ModelRefused, "num_hidden_layers")
+    config["vision_config"]["num_hidden_layers"] = 1000
+    refuses(
+        opened({**files, "config.json": json.dumps(config).encode()}),
+        ModelRefused,
+        "belongs to these weights",
+    )

@@ -28,7 +28,7 @@ from attnlab_core.shapes import COLOURS, KINDS, SIZE, TEXTURES, Shape, shapes
 from training.common import Optimisers, averaged, note, resumable, trapezoid
 from training.shapes_vit import FIRST, MEAN, PATCH, PICTURES, SPREAD, normal, pictures, wanted
 
-BATCH, MEMORY, STEPS = 64, 0.998, 2_500
+BATCH, MEMORY, STEPS = 64, 0.998, 1_500
 COUNT = 8  # captions of a question
 WORDS = 24  # tokens of the longest caption
 MARKS = ("[PAD]", "[UNK]", "[MASK]", "[BOS]", "[EOS]")
@@ -152,8 +152,11 @@ def shares(right: list[bool]) -> list[float]:
     return [one / sum(right) for one in right]
 
 
-def begun(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
-    """A CLIP whose picture's tower has the blocks of `shapes-vit`, and what it looks up."""
+def begun(tokenizer: PreTrainedTokenizerFast, some: Tensor) -> CLIPModel:
+    """A CLIP whose picture's tower has the blocks of `shapes-vit`, and what it looks up.
+
+    CLIP normalises what is looked up, and a ViT does not: what `some` pictures have there gives the size to keep.
+    """
     common = {"hidden_act": "gelu", "attention_dropout": 0.0}
     marks = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
     vision = {
@@ -183,7 +186,7 @@ def begun(tokenizer: PreTrainedTokenizerFast) -> CLIPModel:
         places[1:] += projection.bias
         own.embeddings.position_embedding.weight.copy_(places)
         own.embeddings.class_embedding.copy_(seen.cls_token[0, 0])
-        own.pre_layrnorm.weight.fill_(float(places.std(-1).mean()))
+        own.pre_layrnorm.weight.fill_(float(seen(some).std(-1).mean()))
     blocks = {name: part for name, part in begins.vit.named_modules() if name.split(".")[-1].isdecimal()}
     for number, block in enumerate(blocks.values()):
         target = own.encoder.layers[number]
@@ -213,10 +216,10 @@ class Rater:
         return scores.float().gather(1, rows)
 
 
-def held_questions(count: int) -> dict[str, list[tuple[int, Question]]]:
-    """Questions on pictures that were never trained on, by kind; those of seeds below `count`."""
+def held_questions(seeds: range) -> dict[str, list[tuple[int, Question]]]:
+    """Questions on the pictures of some seeds, by kind: of one shape, or for whose colour is whose of two kinds."""
     found: dict[str, list[tuple[int, Question]]] = {}
-    for seed in range(count):
+    for seed in seeds:
         random, drawn = np.random.default_rng(seed), of(seed)
         alone = len(drawn) == 1
         for kind in ("kind", "colour", "texture", "whole", "pair"):
@@ -264,12 +267,12 @@ def main() -> None:
     held = pictures(args.pictures, 0, 4_000, args.workers)[0]
     torch.manual_seed(0)
     tokenizer = tokens()
-    rate, model = Rater(tokenizer), begun(tokenizer)
+    rate, model = Rater(tokenizer), begun(tokenizer, normal(pixels[:64]))
     model.set_attn_implementation("sdpa")
-    optimisers = Optimisers(model, r"layers\.\d+\..*weight$", muon=1.5e-3, adam=1e-3)
+    optimisers = Optimisers(model, r"layers\.\d+\..*weight$", muon=1e-3, adam=1e-3)
     average = averaged(model, MEMORY)
     parts = {"model": model, "average": average, "optimisers": optimisers}
-    asked, recent = held_questions(4_000), list[float]()
+    asked, recent = {kind: rows[:1_000] for kind, rows in held_questions(range(4_000)).items()}, list[float]()
     some = {kind: rows[:300] for kind, rows in asked.items()}
 
     def report(done: int) -> str:
@@ -288,7 +291,7 @@ def main() -> None:
         loss = functional.cross_entropy(scores, torch.tensor([share for _, share in questions]))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimisers.step(trapezoid(step, args.steps, 150, 0.5))
+        optimisers.step(trapezoid(step, args.steps, 100, 0.5))
         average.update_parameters(model)
         recent.append(float(loss.detach()))
     best = average.module

@@ -45,8 +45,8 @@ Batch = tuple[
 
 
 def wanted(seed: int) -> tuple[list[str] | None, int]:
-    """What is drawn for a seed: anything, or every eighth time two copies of one kind."""
-    return (None, 1) if seed % 8 else ([KINDS[seed // 8 % len(KINDS)]], 2)
+    """What is drawn for a seed: anything, or for every eighth of a chunk two copies of one kind."""
+    return (None, 1) if seed % CHUNK % 8 else ([KINDS[seed // 8 % len(KINDS)]], 2)
 
 
 def drawn(first: int, count: int = CHUNK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,14 +99,21 @@ def normal(pixels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(model: nn.Module, held: tuple[Tensor, Tensor, Tensor]) -> dict[str, dict[str, float]]:
-    """Accuracy on the pictures of seeds from 0 on: how often the likeliest answers are just the kinds that are there."""
+    """Accuracy on the pictures of seeds from 0 on: how often the likeliest answers are just the kinds that are there.
+
+    Of pictures with one shape also by its kind.
+    """
     model.eval()
     logits = torch.cat([model(normal(part)).logits for part in held[0].split(250)])
     right: dict[str, list[bool]] = {"one_shape": [], "two_copies": [], "several_kinds": []}
+    right |= {kind: [] for kind in KINDS}
     for seed, (row, there) in enumerate(zip(logits, held[1], strict=True)):
         count = int(there.sum())
         group = "several_kinds" if count > 1 else "two_copies" if wanted(seed)[1] > 1 else "one_shape"
-        right[group].append(set(row.topk(count).indices.tolist()) == set(there.nonzero().flatten().tolist()))
+        found, held_in = row.topk(count).indices.tolist(), there.nonzero().flatten().tolist()
+        right[group].append(set(found) == set(held_in))
+        if group == "one_shape":
+            right[KINDS[held_in[0]]].append(found == held_in)
     return {
         name: {"rows": len(found), "accuracy": round(float(np.mean(found)), 4)}
         for name, found in right.items()

@@ -37,9 +37,7 @@ def score_frame(
 
 
 def shares(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with a column `share`: the score divided by the greatest size within the same method; left where there is one."""
-    if "share" in frame:
-        return frame
+    """The frame with a column `share`: the score divided by the greatest size within the same method."""
     top: dict[str, float] = {}
     for method, score in zip(frame["method"], frame["score"], strict=True):
         top[method] = max(top.get(method, 0.0), abs(score))

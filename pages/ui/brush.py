@@ -53,10 +53,10 @@ def show(name: str, run: Run) -> None:
             width=260,
         )
     doc = hashlib.blake2b(
-        repr((name, run.prompt.image and run.prompt.image.png)).encode(), digest_size=9
+        repr((name, run.prompt.text, run.prompt.image and run.prompt.image.png)).encode(), digest_size=9
     ).hexdigest()
     message = (state.get(KEY) or {}).get("painting")
-    known = painted(message, doc, len(run.encoding.words))
+    known = painted(message, doc, len(run.encoding.patches))
     edits = made(run, known, less, more)
     after: Run | None = None
     if edits:
@@ -87,16 +87,17 @@ def looked_at(run: Run, after: Run | None) -> None:
     """Where the class token looks, as it is and as it is painted; both maps on one scale."""
     from attnlab_core import record
 
-    now, count = after or run, len(run.pattern.weights)
-    by = "[CLS]" if run.tokens[0].special else "all patches"
+    now, layers = after or run, picturing.looking(run)
+    count = len(layers)
+    by = "all patches" if picturing.reader(run) is None else "[CLS]"
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         chosen = widgets.pick(
-            f"Attention from {by}, layer", [*map(str, range(count)), "mean of all"], "seen", count - 1,
+            f"Attention from {by}, layer", [*map(str, layers), "mean of all"], "seen", count - 1,
             help="What each patch gets, mean over heads. At [CLS] the answer is read.",
         )  # fmt: skip
-        layer = chosen if chosen < count else None
+        layer = layers[chosen] if chosen < count else None
         found = {"Before": attention(run, layer), "After": attention(now, layer)}
-        top = max(float(one[word.positions[0]]) for one in found.values() for word in run.encoding.words)
+        top = max(float(one[word.positions[0]]) for one in found.values() for word in run.encoding.patches)
         frames = {label: picturing.scored(run, one, label, top) for label, one in found.items()}
         table = picturing.table_of(frames)
         widgets.downloads(
@@ -118,9 +119,10 @@ def looked_at(run: Run, after: Run | None) -> None:
 
 def attention(run: Run, layer: int | None) -> Tensor:
     """What each place gets from the class token, or from all where there is none: mean over heads, of a layer or of all."""
-    weights = run.pattern.weights
-    mean = (weights.mean(0) if layer is None else weights[layer]).mean(0)
-    return mean[0] if run.tokens[0].special else mean.mean(0)
+    weights, own = run.pattern.weights, picturing.reader(run)
+    mean = (weights[picturing.looking(run)].mean(0) if layer is None else weights[layer]).mean(0)
+    places = [patch.positions[0] for patch in run.encoding.patches]
+    return mean[places].mean(0) if own is None else mean[own]
 
 
 def put(known: Mapping[int, int], less: float, more: float) -> None:
@@ -172,7 +174,7 @@ def made(run: Run, known: Mapping[int, int], less: float, more: float) -> tuple[
 
     found = []
     for sign, factor in ((-1, less), (1, more)):
-        places = [run.encoding.words[place].positions[0] for place in sorted(known) if known[place] == sign]
+        places = [run.encoding.patches[place].positions[0] for place in sorted(known) if known[place] == sign]
         if places and factor != 1:
             found.append(Scale(factor=factor, where=Where(keys=tuple(places))))
     return tuple(found)
@@ -191,8 +193,8 @@ def payload(run: Run, doc: str, known: Mapping[int, int], verdict: str, message:
     """What the browser is sent."""
     picture = run.prompt.image
     assert picture is not None, "only models of pictures come here"
-    places = [word.positions[0] for word in run.encoding.words]
-    names = [word.text for word in run.encoding.words]
+    places = [patch.positions[0] for patch in run.encoding.patches]
+    names = [patch.text for patch in run.encoding.patches]
     columns = max(int(name.rpartition("c")[2]) for name in names) + 1
     return {
         "doc": doc,

@@ -58,9 +58,9 @@ def captions(seed: int, kinds: tuple[str, ...], copies: int) -> str:
         right, other = (one.colour, one.kind), (two.colour, two.kind)
         lines = [
             (right, other),
-            ((two.colour, one.kind), (one.colour, two.kind)),
             ((one.colour, kind), other),
             (right, (colour, two.kind)),
+            ((colour, one.kind), (two.colour, kind)),
         ]
     return "\n".join(dict.fromkeys(" and ".join(map(_named, line)) for line in lines))
 

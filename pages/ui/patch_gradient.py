@@ -76,7 +76,7 @@ def _follow(name: str, run: Run, found: AttentionGradient, gains: Tensor) -> Non
 
 def chosen(run: Run, gains: Tensor, count: int) -> dict[int, int]:
     """The patches that help most (1) and those that hinder most (-1), `count` of each at most, as a painting."""
-    worth = {place: float(gains[word.positions[0]]) for place, word in enumerate(run.encoding.words)}
+    worth = {place: float(gains[word.positions[0]]) for place, word in enumerate(run.encoding.patches)}
     order = sorted(worth, key=lambda place: worth[place])
     helping = [place for place in reversed(order) if worth[place] > 0][:count]
     hindering = [place for place in order if worth[place] < 0][:count]

@@ -12,6 +12,8 @@ from pages.ui import costing, explaining, panels, picturing, shown, state, widge
 from pages.ui.backend import Question
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from attnlab_core.lab import Lab
     from attnlab_core.run import Run
     from attnlab_core.targets import Target
@@ -33,10 +35,10 @@ def ask(lab: Lab, run: Run) -> Asked:
     todo = explaining.choose()
     shown.holds(knobs={method: params for method, params in todo.items() if params})
     picked = widgets.pick(
-        "Patch", ["none", *(word.text for word in run.encoding.words)], "patch", 0,
+        "Patch", ["none", *(patch.text for patch in run.encoding.patches)], "patch", 0,
         help="Row and column, counted from 0; it is outlined in every map.",
     )  # fmt: skip
-    return Asked(target, todo, run.encoding.words[picked - 1].positions[0] if picked else None)
+    return Asked(target, todo, run.encoding.patches[picked - 1].positions[0] if picked else None)
 
 
 def show(name: str, run: Run, asked: Asked) -> None:
@@ -53,7 +55,7 @@ def _draw(run: Run, chosen: int | None, job: Job) -> None:
     from attnlab_core import record
 
     found = panels.found_by(job)
-    frame = panels.frame_of(job, "token", specials=False, first=True)
+    frame = panels.frame_of(job, "word", specials=False, first=True)
     target = found[0].target if found else run.prediction
     title, picture = f"What speaks for “{target}”", picturing.picture_of(run)
     panels.heading(
@@ -62,20 +64,57 @@ def _draw(run: Run, chosen: int | None, job: Job) -> None:
     )  # fmt: skip
     kinds = {"signed": any(a.signed for a in found), "unsigned": any(not a.signed for a in found)}
     st.html(charts.legend(target, **kinds, dark=state.dark()))
-    by_method = dict(list(frame.groupby("method", sort=False))) if len(frame) else {}
+    boxed = [patch.positions[0] for patch in run.encoding.patches]
+    maps = frame.loc[frame["position"].isin(boxed)] if len(frame) else frame
+    by_method = dict(list(maps.groupby("method", sort=False))) if len(frame) else {}
     with st.container(horizontal=True, gap="small"):
         for one in found:
             picturing.map_of(one.label, by_method[one.method], run, chosen=chosen)
+    if run.prompt.text and found:
+        st.markdown(
+            _told(frame, boxed),
+            help="Of all scores of words and patches, without their signs and without special tokens.",
+        )
     for label, why in panels.missing_from(job).items():
         widgets.small(f"{label}: {why}")
+    if run.prompt.text and len(frame):
+        words = frame.loc[~frame["position"].isin(boxed)]
+        st.html(charts.word_strips(words, marked=_captions(run), dark=state.dark()))
+        shown.figure("words", body=lambda: charts.word_strips(words, marked=_captions(run)))
     shown.explained(found)
     shown.figure("explanations", text="; ".join(panels.remarks(found).values()))
     if not len(frame):
         return
     if len(found) > 1:
-        explaining.agreement(frame, run, found, state.dark(), of="patches")
-    with st.expander("Table: every patch and method", icon=":material/table:"):
+        explaining.agreement(
+            frame, run, found, state.dark(), of="words and patches" if run.prompt.text else "patches"
+        )
+    what = "word or patch" if run.prompt.text else "patch"
+    with st.expander(f"Table: every {what} and method", icon=":material/table:"):
         wide = frame.pivot_table(index=["position", "text"], columns="label", values="score", sort=False)
         st.dataframe(
-            wide.reset_index().rename(columns={"text": "patch"}).drop(columns="position"), hide_index=True
+            wide.reset_index().rename(columns={"text": what}).drop(columns="position"), hide_index=True
         )
+
+
+def _told(frame: pd.DataFrame, boxed: list[int]) -> str:
+    """What full colour is, and how much of each method's scores lies in the picture."""
+    amounts: dict[str, list[float]] = {}
+    for label, place, score in zip(frame["label"], frame["position"], frame["score"], strict=True):
+        whole = amounts.setdefault(str(label), [0.0, 0.0])
+        whole[place in boxed] += abs(score)
+    told = [
+        f"{label} {charts.percent(seen / (read + seen))}"
+        for label, (read, seen) in amounts.items()
+        if read + seen
+    ]
+    return (
+        "Full colour is the strongest patch of a map, and the strongest word of a row of words. "
+        f"How much of it lies in the picture, and not in the text: {', '.join(told)}."
+    )
+
+
+def _captions(run: Run) -> dict[int, str]:
+    """The first word of each caption, with what the caption is numbered."""
+    ends = [-1, *(reads[-1] for _, reads in run.encoding.choices)]
+    return {end + 2: f"caption {k}" for k, end in enumerate(ends[:-1], start=1)}

@@ -105,7 +105,7 @@ def _maps(found: Found) -> None:
     search = found.search
     layers = [k for k, moved in enumerate(search.change.abs().sum((1, 2, 3)).tolist()) if moved] or [0]
     one, two = received(search.before, layers), received(search.after, layers)
-    places = [word.positions[0] for word in search.before.encoding.words]
+    places = [word.positions[0] for word in search.before.encoding.patches]
     top, most = float(max(one[places].max(), two[places].max())), float((two - one)[places].abs().max())
     frames = {
         "Before": picturing.scored(search.before, one, "Before", top),

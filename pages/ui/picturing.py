@@ -9,7 +9,7 @@ import streamlit as st
 
 from attnlab_core import charts
 from attnlab_core.errors import AttentionLabError
-from pages.ui import panels, question, shown, state, widgets
+from pages.ui import captioning, panels, question, shown, state, widgets
 from pages.ui.backend import Question
 
 if TYPE_CHECKING:
@@ -50,14 +50,18 @@ def ask() -> tuple[str, Lab, Run]:
     """The picture and the model: its name, the lab, and the run without edits. The page stops where one is missing."""
     from attnlab_core.prompt import Prompt
 
-    label = st.selectbox("Picture", list(SAMPLES), key="picture", bind="query-params")
+    label = st.selectbox(
+        "Picture", list(SAMPLES), key="picture", bind="query-params",
+        on_change=lambda: captioning.suit(SAMPLES[state.get("picture")]),
+    )  # fmt: skip
     own = _own()
     name = question.model(key="vision", pictures=True)
     shown.holds(options={"vision": (name,)})
     shown.figure("answer", title=f"The answer of {name}")
     lab = question.ready(name, box="vision", pictures=True)
+    text = captioning.box(lab, SAMPLES[label])
     try:
-        run = state.backend().run(Question(name, Prompt(image=own or sample(label))))
+        run = state.backend().run(Question(name, Prompt(text, image=own or sample(label))))
     except AttentionLabError as error:
         widgets.say("error", widgets.told(error))
         st.stop()
@@ -111,6 +115,19 @@ def best(frame: pd.DataFrame) -> str:
     return ", ".join(frame.loc[~frame["special"]].nlargest(3, "score")["text"])
 
 
+def reader(run: Run) -> int | None:
+    """The position of the class token, which stands before the patches; None where there is none."""
+    before = run.encoding.patches[0].positions[0] - 1
+    return before if before >= 0 and run.tokens[before].special else None
+
+
+def looking(run: Run) -> list[int]:
+    """The layers in which the picture is looked at from the class token, or from the patches."""
+    places = [patch.positions[0] for patch in run.encoding.patches]
+    seen = run.pattern.visible[:, :, places if (own := reader(run)) is None else [own]][..., places]
+    return seen.flatten(1).any(1).nonzero().flatten().tolist()
+
+
 def picture_of(run: Run) -> Picture:
     """The picture that was asked about, as maps show it."""
     assert run.prompt.image is not None, "only models of pictures come here"
@@ -129,7 +146,8 @@ def scored(run: Run, values: Tensor, label: str, top: float | None = None) -> pd
     import pandas as pd
 
     rows = [
-        (word.positions[0], word.text, False, float(values[word.positions[0]])) for word in run.encoding.words
+        (word.positions[0], word.text, False, float(values[word.positions[0]]))
+        for word in run.encoding.patches
     ]
     if top is not None:
         rows.append((-1, "full colour", True, top))
