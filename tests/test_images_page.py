@@ -57,7 +57,7 @@ def test_captions_are_explained_with_the_picture(backend):
     words = [word for line in box.value.splitlines() for word in line.split()]
     assert list(table.value["word or patch"][: len(words)]) == words
     assert len(table.value) == len(words) + 100
-    assert any("How much of it lies in the picture" in one.value for one in at.markdown)
+    assert any("this much lies in the picture" in one.value for one in at.markdown)
     at.text_area(key="captions").set_value("a star").run()
     assert any("at least two" in one.value for one in at.error)
     at.text_area(key="captions").set_value("a star\na cross").run()
@@ -266,6 +266,14 @@ def test_the_report_holds_the_picture_and_names_the_model(backend, run, view, mo
     )
     assert len(re.findall(r"<image [^>]*data:image/png;base64,", made)) == figures
     assert "shapes-vit" in made
+
+
+def test_the_report_holds_the_words_beside_the_picture(backend):
+    at = visit("images", backend, vision="shapes-clip", m=["Occlusion"])
+    made = page_report.made(at.session_state["_board"], at.session_state["_visits"]["images"], {}, "")
+    assert "The words" in made
+    assert "a green star and a pink moon" in made
+    assert len(re.findall(r"<image [^>]*data:image/png;base64,", made)) == 1
 
 
 def test_the_tour_leads_on_to_a_painted_picture(backend, run):

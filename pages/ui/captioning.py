@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import shown, state, widgets
+from pages.ui import state, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,6 @@ def box(lab: Lab, sample: tuple[int, Sequence[str], int]) -> str:
         label, start, key=key, bind="query-params", height=120 if key == "captions" else 68, help=about,
         max_chars=widgets.MOST_LETTERS,
     )  # fmt: skip
-    shown.holds(text=typed)
     return str(typed)
 
 

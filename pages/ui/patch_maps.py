@@ -73,14 +73,19 @@ def _draw(run: Run, chosen: int | None, job: Job) -> None:
     if run.prompt.text and found:
         st.markdown(
             _told(frame, boxed),
-            help="Of all scores of words and patches, without their signs and without special tokens.",
+            help="The scores of all words and patches without their signs; special tokens are left out.",
         )
     for label, why in panels.missing_from(job).items():
         widgets.small(f"{label}: {why}")
     if run.prompt.text and len(frame):
         words = frame.loc[~frame["position"].isin(boxed)]
         st.html(charts.word_strips(words, marked=_captions(run), dark=state.dark()))
-        shown.figure("words", body=lambda: charts.word_strips(words, marked=_captions(run)))
+        shown.figure(
+            "words",
+            title="The words",
+            text=run.prompt.text,
+            body=lambda: charts.word_strips(words, marked=_captions(run)),
+        )
     shown.explained(found)
     shown.figure("explanations", text="; ".join(panels.remarks(found).values()))
     if not len(frame):
@@ -110,7 +115,7 @@ def _told(frame: pd.DataFrame, boxed: list[int]) -> str:
     ]
     return (
         "Full colour is the strongest patch of a map, and the strongest word of a row of words. "
-        f"How much of it lies in the picture, and not in the text: {', '.join(told)}."
+        f"Of each method’s scores this much lies in the picture, the rest in the text: {', '.join(told)}."
     )
 
 
