@@ -47,7 +47,8 @@ def captions(seed: int, kinds: tuple[str, ...], copies: int) -> str:
 
     drawn = shapes(seed, kinds, copies=copies)
     one, there = drawn[0], {shape.kind for shape in drawn}
-    two = next((shape for shape in drawn if shape.kind != one.kind), None)
+    others = [shape for shape in drawn if shape.kind != one.kind]
+    two = others[0] if len(others) == 1 else None  # of three, one is described
     colour = next(name for name in COLOURS if name not in {shape.colour for shape in drawn})
     kind = next(name for name in KINDS if name not in there)
     if two is None:
