@@ -44,7 +44,7 @@ CONFIG: dict[str, Any] = {
         },
         "id2label": {"type": ["object", "null"], "maxProperties": 10_000},
         "quantization_config": {"type": "null"},
-        **dict.fromkeys(_PARTS.split(), {"type": ["object", "null"], "properties": _SIZES}),
+        **{part: {"type": ["object", "null"], "properties": _SIZES} for part in _PARTS.split()},
         **_SIZES,
     },
     "patternProperties": {"experts": {"not": {"type": "number", "minimum": 1025}}},

@@ -65,6 +65,7 @@ class Joint:
     masks = False
     pad = 0
     max_tokens = None
+    task: ClassVar[str]
     parts: ClassVar[tuple[str, str]]
     """The names of the modules that read the text and the picture."""
 
@@ -204,7 +205,7 @@ class Joint:
 class Captions(Joint):
     """CLIP: which of several captions, one a line, fits the picture best."""
 
-    parts = ("text_model", "vision_model")
+    task, parts = "matching", ("text_model", "vision_model")
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -285,7 +286,7 @@ class Captions(Joint):
 class Questions(Joint):
     """BLIP: the answer to a question about the picture, written word by word."""
 
-    parts = ("text_encoder", "vision_model")
+    task, parts = "visual_answering", ("text_encoder", "vision_model")
 
     @property
     def calls(self) -> tuple[Call, ...]:

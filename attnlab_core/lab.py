@@ -14,30 +14,15 @@ from torch.nn import functional
 from attnlab_core import checked
 from attnlab_core._frames import by_layer
 from attnlab_core._narrow import Narrow
-from attnlab_core._texts import Texts
+from attnlab_core._readers import reader_of, task_of
 from attnlab_core.edits import Edit
 from attnlab_core.errors import BadInput, ModelRefused, TextTooLong
-from attnlab_core.joint import READERS, Joint
-from attnlab_core.patches import Patches
+from attnlab_core.joint import Joint
 from attnlab_core.pattern import AttentionPattern
 from attnlab_core.prompt import Encoding, Id, Prompt
 from attnlab_core.run import Run
 from attnlab_core.surgery import Surgery
 from attnlab_core.targets import Asked, masks, probabilities
-
-TASKS = {
-    "CLIPModel": "matching",
-    "BlipForQuestionAnswering": "visual_answering",
-    "ForSequenceClassification": "classification",
-    "ForImageClassification": "classification",
-    "ForMaskedLM": "masked",
-    "WithLMHeadModel": "masked",
-    "ForCausalLM": "causal",
-    "LMHeadModel": "causal",
-    "ForQuestionAnswering": "answering",
-    "ForQuestionAnsweringSimple": "answering",
-}
-"""The end of a model class's name → the task it is read for."""
 
 
 class Lab:
@@ -375,22 +360,6 @@ class Lab:
         if self.task in ("masked", "causal"):
             return tuple(dict.fromkeys(places))
         return {"first": (0,), "last": (tokens - 1,)}.get(self.check.reads)
-
-
-def reader_of(class_name: str) -> type[Texts | Patches | Joint]:
-    """What feeds a model of a class."""
-    return READERS.get(class_name) or (Patches if class_name.endswith("ForImageClassification") else Texts)
-
-
-def task_of(class_name: str) -> str:
-    """The task a model class is read for, by the end of its name; `ModelRefused` for any other."""
-    for ending, task in TASKS.items():
-        if class_name.endswith(ending):
-            return task
-    raise ModelRefused(
-        f"{class_name} has none of the tasks that can be read: classification of text or pictures, masked or causal language "
-        f"modelling, extractive question answering, captions (CLIP), questions about pictures (BLIP). Choose a checkpoint with one of these heads."
-    )
 
 
 def _stay(values: Tensor, visible: Tensor, own: float = 1) -> None:
