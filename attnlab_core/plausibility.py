@@ -73,8 +73,12 @@ def fit(
         seed: Of the split, the masked words and the other contexts.
 
     Raises:
-        BadInput: There are too few texts, or one is not what the model reads.
+        BadInput: There are too few texts, one is not what the model reads, or it reads text and pictures together.
     """
+    if lab.pictures and lab.texts:
+        raise BadInput(
+            f"{lab.name} reads text and pictures together; what is usual is known for the one or the other only."
+        )
     draw = random.Random(seed)
     found = observe(lab, texts, draw)
     count = len(found.lengths)

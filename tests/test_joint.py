@@ -10,13 +10,14 @@ from transformers import AutoConfig, AutoModelForZeroShotImageClassification, Be
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 import attnlab_core as al
-from attnlab_core import record
+from attnlab_core import plausibility, record
 from attnlab_core.__main__ import main
 from attnlab_core.errors import BadInput, ModelRefused, TextTooLong
 from attnlab_core.lab import Lab
 from attnlab_core.methods import attribute, methods
 from attnlab_core.pictures import Picture
 from attnlab_core.prompt import CONTINUATION, PICTURE, Prompt
+from attnlab_core.tasks import tasks
 from attnlab_core.testing import tiny_lab, tiny_picture, tiny_tokenizer
 
 CAPTIONS = ("There is nothing to dislike.", "a truly great film", "The city")
@@ -338,6 +339,16 @@ def test_other_models_of_text_and_pictures_are_refused_in_one_line():
         Lab(model, SimpleNamespace(tokenizer=tiny_tokenizer(), image_processor=None))
     with pytest.raises(ModelRefused, match="a tokenizer and an image_processor"):
         Lab(tiny_lab("matching").model, tiny_tokenizer())
+
+
+def test_what_is_usual_is_not_fitted_on_both_together(clip):
+    with pytest.raises(BadInput, match="text and pictures together"):
+        plausibility.fit(clip, [MATCHED] * 200)
+
+
+def test_a_task_of_labels_is_no_task_of_captions(clip):
+    with pytest.raises(BadInput, match="matching"):
+        tasks()["shapes"]().rows(lab=clip)
 
 
 # --- the same door, records, the command line
