@@ -19,8 +19,8 @@ ENOUGH = 150
 """Texts that a fit needs at least: some to learn from, some to rank among."""
 MEANING = (
     "Compared are, head by head, the shape of the attention (how spread out its rows are, how far they look, what they give "
-    "to the first token, the separators and the neighbours) and its distance from the model’s own for this text, in units of "
-    "what the same words get in other sentences. Usual is not the same as right: a verdict can be turned within what is usual."
+    "to the first token, the separators and the neighbours) and its distance from the model’s own for this text or picture, in units of "
+    "what the same words get in other sentences, or the same patches in other pictures. Usual is not the same as right: a verdict can be turned within what is usual."
 )
 
 

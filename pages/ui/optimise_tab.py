@@ -22,7 +22,7 @@ CAUTION = (
     "size at random does as much, and whether it works on other sentences. All of that stands below the result."
 )
 PRICE = (
-    "One unit of implausibility is about what the same words get in other sentences: how far each head’s attention is from the "
+    "One unit of implausibility is about what the same words get in other sentences, or the same patches in other pictures: how far each head’s attention is from the "
     "model’s own here, and how much odder its shape is, mean over heads."
 )
 AWAY = (
