@@ -48,6 +48,7 @@ def test_each_method_has_a_map_and_the_table_holds_every_patch(backend):
     assert not at.error
 
 
+@pytest.mark.slow
 def test_captions_are_explained_with_the_picture(backend):
     at = visit("images", backend, vision="shapes-clip", m=["AtMan", "Occlusion"])
     (box,) = [one for one in at.text_area if one.key == "captions"]
@@ -237,6 +238,7 @@ def test_no_step_is_no_edit(backend):
     assert not any("predicted" in one.value for one in at.markdown)
 
 
+@pytest.mark.slow
 def test_the_search_shows_where_attention_goes(backend, run):
     at = visit("images", backend, view="Search", may="layer 5 only", steps="10")
     at.button(key="search").click()

@@ -59,7 +59,10 @@ CASES = {
 }
 SIGNED = {"atman", "integrated_gradients", "input_x_gradient", "gradient_shap", "occlusion"}
 METHODS = sorted(methods())
-every_case = pytest.mark.parametrize("case", CASES)
+SLOW = {"question about a picture"}
+every_case = pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOW)) for case in CASES]
+)
 every_method = pytest.mark.parametrize("method", METHODS)
 
 

@@ -67,13 +67,22 @@ CASES = {
 METRICS = sorted(metrics())
 HOWS = ("mask", "unk", "pad", "remove")
 RANKS = sorted(set(METRICS) - {"infidelity", "sensitivity", "relevance_precision", "relevance_recall"})
-every_case = pytest.mark.parametrize("case", CASES)
+SLOW = {"question about a picture"}
+every_case = pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOW)) for case in CASES]
+)
 every_metric = pytest.mark.parametrize("name", METRICS)
 every_how = pytest.mark.parametrize("how", HOWS)
 PICTURES = ("picture", "captions", "question about a picture")
 WITHOUT = {(case, "remove") for case in PICTURES}  # a picture has all its patches
 every_kind_of_deletion = pytest.mark.parametrize(
-    ("case", "how"), [(case, how) for case in CASES for how in HOWS if (case, how) not in WITHOUT]
+    ("case", "how"),
+    [
+        pytest.param(case, how, marks=[pytest.mark.slow] * (case in SLOW))
+        for case in CASES
+        for how in HOWS
+        if (case, how) not in WITHOUT
+    ],
 )
 
 

@@ -207,6 +207,7 @@ def test_the_record_is_up_to_date(record):
     assert (_story.RECORDED / f"{redundancy.NAME}.json").stat().st_size < 150_000
 
 
+@pytest.mark.slow
 def test_a_small_run_gives_the_rows_of_the_record(record, shipped):
     figures = record["figures"]
     small = redundancy.study(shipped, seed=record["seed"], count=2, likes=(figures["chosen"],))
@@ -292,6 +293,7 @@ def test_the_same_twice_in_plain_json(shipped):
 
 
 @pytest.mark.pages
+@pytest.mark.slow
 def test_the_page_tells_the_story_and_shows_another_picture(record):
     import streamlit as st
     from streamlit.testing.v1 import AppTest

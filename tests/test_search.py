@@ -172,7 +172,11 @@ def test_a_picture_is_searched_and_what_was_found_is_read_back():
     ("model", "prompt"),
     [
         ("sst2", al.Prompt("The movie was not as bad as I expected.")),
-        ("shapes-vit", al.Prompt(image=Picture.of(scene(3_900_000, ["star"]).pixels))),
+        pytest.param(
+            "shapes-vit",
+            al.Prompt(image=Picture.of(scene(3_900_000, ["star"]).pixels)),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_with_a_reference_the_search_stays_plausible(model, prompt):
