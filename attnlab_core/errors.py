@@ -7,7 +7,16 @@ from difflib import get_close_matches
 
 
 class AttentionLabError(Exception):
-    """The parent of every error this library raises on purpose."""
+    """The parent of every error this library raises on purpose.
+
+    Its text is one line. Of one longer than `longest`, as where it repeats what was given at length, the middle is left out.
+    """
+
+    longest = 900
+
+    def __init__(self, text: str = "") -> None:
+        line, half = " ".join(text.splitlines()), self.longest // 2 - 2
+        super().__init__(line if len(line) <= self.longest else f"{line[:half]} … {line[-half:]}")
 
 
 class BadInput(AttentionLabError):

@@ -25,10 +25,13 @@ with controls:
         target = explaining.target_of(lab, run)
     todo = explaining.choose()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        by = st.segmented_control(
-            "Show", list(UNITS), default="words", required=True, key="by", bind="query-params",
+        by = widgets.one_of(
+            "Show",
+            list(UNITS),
+            "by",
+            "words",
             help="Scores of the tokens of a word or a sentence are added up.",
-        )  # fmt: skip
+        )
         specials = st.toggle(
             "Special tokens", False, key="specials", bind="query-params", disabled=by != "tokens"
         )

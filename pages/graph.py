@@ -48,16 +48,16 @@ if now.problem:
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     part = next(iter(run.patterns))
     if len(run.patterns) > 1:
-        part = st.segmented_control(
-            "Attention of", list(run.patterns), default=part, required=True, key="part", bind="query-params",
+        part = widgets.one_of(
+            "Attention of", list(run.patterns), "part", part,
             help="*Encoder*: the text to itself. *Decoder*: what it reads, to itself; what it takes from the encoder is left "
             "out. *Cross*: from the decoder to the encoder.",
         )  # fmt: skip
     cross = part == "cross"
     if cross:
         widgets.small("Between decoder and encoder there is raw attention only.")
-    label = st.segmented_control(
-        "Edges", list(EDGES.values()), default="raw attention", required=True, key="edges", bind="query-params",
+    label = widgets.one_of(
+        "Edges", list(EDGES.values()), "edges", "raw attention",
         help=MEANING, disabled=cross,
     )  # fmt: skip
     unit = units.choose("Between", units.ALL, "unit", f"{units.POOLED} Ways go through them as a whole.")

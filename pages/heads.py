@@ -27,16 +27,16 @@ now = workbench.outcome(name, run, None)
 if now.problem:
     widgets.say("error", now.problem)
 with left, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    kind = st.segmented_control(
-        "Show", ["weights", "scores"], default="weights", required=True, key="values", bind="query-params",
+    kind = widgets.one_of(
+        "Show", ["weights", "scores"], "values", "weights",
         help="*Weights*: what the softmax gives; a row sums to one. *Scores*: what it is given, query times key; they show what "
         "the softmax hides, and only differences within a row matter.",
     )  # fmt: skip
     unit = units.choose("Between", units.ALL, "unit", f"{units.POOLED} Of scores, the mean counts.")
     part = next(iter(run.patterns))
     if len(run.patterns) > 1:
-        part = st.segmented_control(
-            "Attention of", list(run.patterns), default=part, required=True, key="part", bind="query-params",
+        part = widgets.one_of(
+            "Attention of", list(run.patterns), "part", part,
             help="*Encoder*: the text to itself. *Decoder*: what it reads, to itself. *Cross*: from the decoder to the encoder.",
         )  # fmt: skip
     if now.after is not None:

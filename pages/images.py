@@ -15,6 +15,7 @@ from pages.ui import (
     picturing,
     sharing,
     shell,
+    widgets,
 )
 
 VIEWS = {"Explain": None, "Brush": brush.show, "Gradient": patch_gradient.show, "Search": patch_search.show}
@@ -30,9 +31,7 @@ controls, results = st.columns([3, 8], gap="medium")
 with controls:
     name, lab, run = picturing.ask()
 with results:
-    view = st.segmented_control(
-        "View", list(VIEWS), default="Explain", required=True, key="view", bind="query-params", label_visibility="collapsed"
-    )  # fmt: skip
+    view = widgets.one_of("View", list(VIEWS), "view", "Explain", label_visibility="collapsed")
 show, asked = VIEWS[view], None
 with controls:
     if view in ("Gradient", "Search"):

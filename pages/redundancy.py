@@ -30,9 +30,7 @@ def another() -> None:
             "Seed", FIRST, FIRST + 99_999, FIRST, key="drawn", bind="query-params", width=160,
             help="Chooses the shape, its place and the clutter.",
         )  # fmt: skip
-        copies = st.segmented_control(
-            "Copies", [1, 2], default=2, required=True, key="copies", bind="query-params"
-        )
+        copies = widgets.one_of("Copies", [1, 2], "copies", 2)
         like = st.slider(
             "Alike from a cosine of", 0.0, 1.0, chosen(), 0.05, key="like", bind="query-params", width=240
         )

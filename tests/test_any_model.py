@@ -523,6 +523,31 @@ def test_compare_says_what_it_costs_and_asks_before_it_takes_long(
     assert "Integrated gradients" in "".join(s for s in said(settle(at)).split("\n") if "al-row" in s)
 
 
+@pytest.mark.pages
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_weighed_while_the_page_waits_is_explained_at_once(
+    backend, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """The estimate is there neither at the first look nor late enough for a second run of the page; or it fails."""
+    from attnlab_core import costs
+    from pages.ui import costing, waiting
+
+    whole = costs.estimate
+
+    def slow(*given: Any) -> Any:
+        time.sleep(0.3)
+        if fails:
+            raise ValueError("no clock")
+        return whole(*given)
+
+    monkeypatch.setattr(costs, "estimate", slow)
+    monkeypatch.setattr(costing, "LIGHT", 0)
+    monkeypatch.setattr(costing, "PATIENCE", 0.0)
+    monkeypatch.setattr(waiting, "QUICK", 30.0)
+    at = visit("compare", text="A text that nobody has asked about, not even here.")
+    assert "Integrated gradients" in "".join(s for s in said(settle(at)).split("\n") if "al-row" in s)
+
+
 def test_an_owner_is_a_browser_however_its_cookie_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 

@@ -37,6 +37,37 @@ def test_any_text_typed_on_a_page_stays_and_shows_no_exception(page, count, back
     hold(check, count, TEXTS)
 
 
+CHOICES = [
+    "by",
+    "of",
+    "measure",
+    "how",
+    "unit",
+    "helps",
+    "whose",
+    "scale",
+    "view",
+    "copies",
+    "part",
+    "edges",
+    "values",
+]
+"""Parameters of controls of which one option is always chosen."""
+
+
+@pytest.mark.parametrize(
+    "page", [*SEEN, "side_by_side", "next_tokens", "images", "redundancy", "experiments", "leaderboard"]
+)
+def test_an_address_that_chooses_nothing_opens_a_page(page, backend):
+    if page == "images":
+        backend().lab("shapes-vit").result(60)
+    at = visit(page, backend, **dict.fromkeys(CHOICES, ""))
+    controls = [one for one in at.get("button_group") if one.proto.click_mode == 0 and one.key in CHOICES]
+    assert all(one.value for one in controls)
+    if page in ("compare", "heads", "graph", "images"):
+        assert controls
+
+
 @pytest.mark.parametrize(("page", "count"), looks([*SEEN, "experiments", "models", "leaderboard"]))
 def test_any_address_opens_a_page(page, count, backend):
     """Parameters that are damaged, huge or of another page: no exception, and the text of the address is in the box."""

@@ -320,6 +320,21 @@ class TestBrowser:
         page.mouse.move(at[0] + reach, at[1], steps=4)
         page.mouse.up()
 
+    def test_a_model_of_text_and_pictures_is_explained_from_cold(self, address, visitor):
+        """Hundred patches and their words take a while to weigh, which nobody asked for yet."""
+        page = visitor(f"{address}images?vision=shapes-clip")
+        for method in (
+            "Raw attention",
+            "Attention rollout",
+            "Attention flow",
+            "AtMan",
+            "Integrated gradients",
+        ):
+            page.locator("strong", has_text=method).wait_for()
+        settle(page)
+        assert page.locator("[data-testid=stVegaLiteChart] svg").count() == 5
+        assert "this much lies in the picture" in page.inner_text("body")
+
     def test_a_stroke_changes_the_verdict(self, address, visitor, run):
         """With the likelier of two shapes painted away, the other one is the answer; undo brings it back."""
         page = self.opened(address, visitor)

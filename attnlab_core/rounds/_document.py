@@ -36,6 +36,8 @@ MOST_PROBLEMS = 50
 class Refused(BadInput):
     """A submission with something wrong; `problems` names each with its place."""
 
+    longest = 500 * MOST_PROBLEMS
+
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         many = len(self.problems)

@@ -103,20 +103,18 @@ def choose() -> Chosen | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Round", list(entries), key="round", bind="query-params", width=260)
         entry = entries[name or next(iter(entries))]
-        track = st.segmented_control(
-            "Track", [one.capitalize() for one in entry.tracks], default=entry.tracks[0].capitalize(), required=True,
-            key="track", bind="query-params", help="\n\n".join(TRACKS[one] for one in entry.tracks),
+        track = widgets.one_of(
+            "Track", [one.capitalize() for one in entry.tracks], "track", entry.tracks[0].capitalize(),
+            help="\n\n".join(TRACKS[one] for one in entry.tracks),
         )  # fmt: skip
         split = "Public"
         if entry.state == "closed":
-            split = st.segmented_control(
-                "Split", ["Hidden", "Public"], default="Hidden", required=True, key="split", bind="query-params",
+            split = widgets.one_of(
+                "Split", ["Hidden", "Public"], "split", "Hidden",
                 help="The hidden split decides. The public one was scored at once, and could be tuned to.",
             )  # fmt: skip
     shown.holds(options={"round": (entry.name,)})
-    return Chosen(
-        board, entry, _round(board, board.id, entry.name), str(track).lower(), str(split or "Hidden").lower()
-    )
+    return Chosen(board, entry, _round(board, board.id, entry.name), track.lower(), split.lower())
 
 
 def about(of: Chosen) -> None:

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 def show(name: str, run: Run, now: Outcome, layer: int, head: int) -> None:
     """Everything that compares the edited run with the plain one."""
-    of = st.segmented_control(
-        "Attention of", ["this head", "the mean of all heads"], default="this head", required=True, key="of",
-        bind="query-params", label_visibility="collapsed",
-    )  # fmt: skip
+    of = widgets.one_of(
+        "Attention of",
+        ["this head", "the mean of all heads"],
+        "of",
+        "this head",
+        label_visibility="collapsed",
+    )
     panels.attention_maps(run, now.after, layer, head if of == "this head" else None)
     if now.after is not None:
         st.header("The heads that changed most", anchor=False)

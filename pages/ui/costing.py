@@ -41,11 +41,11 @@ def agreed(question: Question, run: Run, todo: dict[str, dict[str, Any]]) -> dic
     chosen = tuple((name, tuple(sorted(params.items()))) for name, params in todo.items())
     task = state.task("cost", (question.model, "cost", question.prompt, question.target, chosen), count)
     task.done.wait(PATIENCE)
-    if task.result is None:
-        if task.running and not _light(run):
-            waiting.follow("cost", task, lambda _: None)
-            return {}
-        return todo
+    waits = task.running and not _light(run)
+    if waits:
+        waiting.follow("cost", task, lambda _: None)
+    if task.result is None:  # `follow` waits a little, too, so it may be there by now
+        return {} if waits and not task.failed else todo
     found: Estimate = task.result
     told(found)
     quick = {one.method for one in found.methods if one.seconds <= LONG / 4}

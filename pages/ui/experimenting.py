@@ -57,11 +57,10 @@ class Wanted:
 def ask(name: str) -> Wanted:
     """The boxes; what they ask for."""
     lab = question.ready(name)
-    kind = st.segmented_control(
-        "Measure", list(KINDS), format_func=KINDS.__getitem__, default="evaluate", required=True, key="measure",
-        bind="query-params", help=MEANING,
-    )  # fmt: skip
-    task, data = _data(lab, kind or "evaluate")
+    kind = widgets.one_of(
+        "Measure", list(KINDS), "measure", "evaluate", format_func=KINDS.__getitem__, help=MEANING
+    )
+    task, data = _data(lab, kind)
     with st.container(horizontal=True):
         limit = st.number_input(
             "Rows",

@@ -116,9 +116,7 @@ def _helpful(name: str, now: Run, outcome: Outcome, target: str) -> None:
         "numbers differ because the gradient is a straight line and the model is not."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        of = st.segmented_control(
-            "Changes of", ["cells", "heads"], default="cells", required=True, key="helps", label_visibility="collapsed", bind="query-params"
-        )  # fmt: skip
+        of = widgets.one_of("Changes of", ["cells", "heads"], "helps", "cells", label_visibility="collapsed")
         asked = (name, "helps", now.prompt, outcome.edits, target, of)
         if st.button("Find ten", key="find", icon=":material/search:"):
             state.put("_helps", (asked, now))

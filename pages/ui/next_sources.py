@@ -36,9 +36,7 @@ def show(name: str, run: Run, after: Run | None, told: Told) -> None:
         method = labels[label]
         whose = "as it is"
         if told.edited is not None:
-            whose = st.segmented_control(
-                "Text", list(told.states), default="edited", required=True, key="whose", bind="query-params"
-            )
+            whose = widgets.one_of("Text", list(told.states), "whose", "edited")
         first = st.toggle(
             "First token", key="with_first", bind="query-params",
             help="Attention that has nothing to do tends to rest on the first token, which then outshines all others.",

@@ -100,8 +100,8 @@ def show(name: str, run: Run, after: Run | None) -> Told | None:
     """The controls, and the continuations; None until they are there."""
     st.header("How it goes on", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        how = st.segmented_control(
-            "Take", ["the likeliest", "a draw"], default="the likeliest", required=True, key="how", bind="query-params",
+        how = widgets.one_of(
+            "Take", ["the likeliest", "a draw"], "how", "the likeliest",
             help="*The likeliest* token each time; or *a draw* from the probabilities, the same draw for the same seed.",
         )  # fmt: skip
         many = st.slider("Tokens", 1, LONGEST, 16, key="tokens", bind="query-params", width=220)

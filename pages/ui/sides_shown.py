@@ -64,13 +64,16 @@ def explanations(both: Sides) -> None:
     st.header("The explanations", anchor=False)
     targets, remark = sides_asked.targets(both)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        by = st.segmented_control(
-            "Show", list(UNITS), default="words", required=True, key="by", bind="query-params",
+        by = widgets.one_of(
+            "Show",
+            list(UNITS),
+            "by",
+            "words",
             help="Scores of the tokens of a word or a sentence are added up.",
-        )  # fmt: skip
+        )
         alike = both[0].method == both[1].method
-        scale = st.segmented_control(
-            "Scale", ["scores", "shares"], default="scores", required=True, key="scale", bind="query-params", disabled=not alike,
+        scale = widgets.one_of(
+            "Scale", ["scores", "shares"], "scale", "scores", disabled=not alike,
             help="*Scores*: as computed; two of one method can be compared as they are. *Shares*: each side is divided by its own strongest "
             "word, which is the only way to compare two methods.",
         )  # fmt: skip

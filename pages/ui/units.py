@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import streamlit as st
+from pages.ui import widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +20,7 @@ LONGEST = 80
 
 def choose(label: str, known: Mapping[str, str], key: str, about: str, bound: bool = True) -> str:
     """A control for the unit; the first of those that are known is the one at first. Where it is `bound`, it is in the address."""
-    bind: Any = "query-params" if bound else None
-    chosen = st.segmented_control(
-        label, list(known), default=next(iter(known)), required=True, key=key, bind=bind, help=about
-    )
-    return known[chosen]
+    return known[widgets.one_of(label, list(known), key, next(iter(known)), bound, help=about)]
 
 
 def of(encoding: Encoding, unit: str) -> Sequence[Word]:

@@ -6,7 +6,7 @@ import html
 import json
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from attnlab_core.prompt import Encoding, Word
+
+T = TypeVar("T")
 
 MOST_LETTERS = 20_000
 MOST_PILLS = 60
@@ -103,6 +105,27 @@ def set_words(texts: Sequence[str], key: str, numbers: Sequence[int]) -> None:
     labels = unique(texts)
     state.put(key, [plain(labels[number]) for number in numbers] if len(labels) <= MOST_PILLS else [])
     state.put(f"{key}s", [labels[number] for number in numbers] if len(labels) > MOST_PILLS else [])
+
+
+def one_of(label: str, options: Sequence[T], key: str, default: T, bound: bool = True, **more: Any) -> T:
+    """A control of which one option is always chosen; in the address, if `bound`.
+
+    An address that says none of them, as `?by=`, leaves none chosen at first; what is chosen then is the default.
+    """
+    if state.get(key, default) is None:
+        state.put(key, default)
+    found = st.segmented_control(
+        label,
+        options,
+        default=default,
+        required=True,
+        key=key,
+        bind="query-params" if bound else None,
+        **more,
+    )
+    if found is None:
+        st.rerun()
+    return found
 
 
 def pick(label: str, options: Sequence[str], key: str, start: int, **more: Any) -> int:
