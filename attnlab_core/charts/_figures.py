@@ -40,7 +40,7 @@ class Figure(str):
 
 
 def word_strips(
-    frame: pd.DataFrame, *, notes: Mapping[str, str] | None = None, marked: Mapping[int, str] | None = None,
+    frame: pd.DataFrame, *, notes: Mapping[str, str] | None = None, parts: Mapping[int, str] | None = None,
     missing: Mapping[str, str] | None = None, dark: bool = False,
 ) -> Figure:  # fmt: skip
     """One row of coloured words for each method; the rows wrap alike, so that words stay below each other.
@@ -48,13 +48,13 @@ def word_strips(
     Args:
         frame: A score frame.
         notes: A line of small print for a method.
-        marked: Positions to outline, with a short remark such as `×2`.
+        parts: Positions before which a new line begins, and its title, such as `caption 2`.
         missing: Labels of methods without scores, and why: still at work, or failed.
         dark: Draw for a dark page.
     """
     notes, colours, rows = notes or {}, palette(dark), []
     for method, row in numbered(shares(frame)).groupby("method", sort=False) if len(frame) else ():
-        words = "".join(_word(item, marked or {}, colours) for item in row.itertuples())
+        words = "".join(_word(item, parts or {}, colours) for item in row.itertuples())
         note = f"<p>{html.escape(notes[str(method)])}</p>" if notes.get(str(method)) else ""
         label = html.escape(str(row["label"].iloc[0]))
         box = f"{_way(row['text'])}{_box(len(row))} aria-label='Words as weighed by {label}'"
@@ -196,13 +196,14 @@ def legend(target: str, *, signed: bool = True, unsigned: bool = True, dark: boo
     return Figure(f"{style(c)}<p class='al-key al-legend'>{spans}</p>")
 
 
-def _word(item: Any, marked: Mapping[int, str], c: Palette) -> str:
-    text, signed, mark = html.escape(str(item.text)), bool(item.signed), marked.get(item.position)
+def _word(item: Any, parts: Mapping[int, str], c: Palette) -> str:
+    text, signed, title = html.escape(str(item.text)), bool(item.signed), parts.get(item.position)
     share = number(item.share, signed)
     kind = "al-w al-special" if item.special else "al-w"
+    part = f"<span class='al-part' role='listitem'>{html.escape(title)}</span>" if title else ""
     return (
-        f"<span class='{kind}' role='listitem' style='{paint(item.share, signed, c)}' title='{text}: {item.score:.4g}'"
-        f" {_mark(mark)}>{_badge(mark)}{_bdi(item)}<small dir='ltr'>{share}</small></span>"
+        f"{part}<span class='{kind}' role='listitem' style='{paint(item.share, signed, c)}' title='{text}: {item.score:.4g}'"
+        f">{_bdi(item)}<small dir='ltr'>{share}</small></span>"
     )
 
 

@@ -22,6 +22,7 @@ def style(c: Palette) -> str:
         f".al-w[data-mark]{{outline:2.5px solid {css(c.mark)};outline-offset:1px}}"
         f".al-w sup{{position:absolute;top:-.85em;right:-.5em;background:{css(c.mark)};color:{css(ink(c.mark))};"
         "border-radius:.6em;padding:.1em .45em;font-size:.66em;line-height:1.3;font-weight:600}"
+        f".al-part{{flex-basis:100%;font-size:.75rem;margin-top:.25rem;color:{css(c.muted)}}}"
         ".al-plain .al-words{padding-top:.5rem}.al-plain .al-w{min-width:0;font-size:1.05em}"
         ".al-scroll{overflow-x:auto;max-width:100%}.al-scroll table{border-collapse:separate;border-spacing:2px;font-size:.88rem}"
         ".al-scroll th{font-weight:500;padding:.25em .5em;text-align:center;white-space:nowrap}"

@@ -79,12 +79,12 @@ def _draw(run: Run, chosen: int | None, job: Job) -> None:
         widgets.small(f"{label}: {why}")
     if run.prompt.text and len(frame):
         words = frame.loc[~frame["position"].isin(boxed)]
-        st.html(charts.word_strips(words, marked=_captions(run), dark=state.dark()))
+        st.html(charts.word_strips(words, parts=_captions(run), dark=state.dark()))
         shown.figure(
             "words",
             title="The words",
             text=run.prompt.text,
-            body=lambda: charts.word_strips(words, marked=_captions(run)),
+            body=lambda: charts.word_strips(words, parts=_captions(run)),
         )
     shown.explained(found)
     shown.figure("explanations", text="; ".join(panels.remarks(found).values()))
