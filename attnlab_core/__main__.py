@@ -18,6 +18,9 @@ from attnlab_core import _experimenting, _loading, _results, _shared_task, _show
 from attnlab_core.errors import AttentionLabError, BadInput, UnknownName
 
 if TYPE_CHECKING:
+    from attnlab_core.lab import Lab
+    from attnlab_core.plausibility import Reference
+    from attnlab_core.prompt import Prompt
     from attnlab_core.run import Run
 
 
@@ -136,8 +139,7 @@ def judge(args: argparse.Namespace) -> dict[str, Any]:
     known = plausibility.reference(found.lab)
     if known is None:
         raise BadInput(
-            f"Nothing is known of what is usual for {args.model}: fit a reference first, with "
-            f"python -m attnlab_core fit --model {args.model} --texts FILE."
+            f"Nothing is known of what is usual for {args.model}: {_advice(args.model, found.lab)}."
         )
     plain = found.plain if found.edits else None
     return header(found) | {
@@ -147,26 +149,51 @@ def judge(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def fit(args: argparse.Namespace) -> dict[str, Any]:
-    """Learn what a model's own attention looks like, from a file with a text a line, and keep it."""
+    """Learn what a model's own attention looks like, from a file of texts or a folder of pictures, and keep it."""
     from attnlab_core import plausibility
+    from attnlab_core.pictures import files_in, read_all
     from attnlab_core.progress import told, watching
+
+    of_texts = args.images is None
+    kind, source = ("texts", Path(args.texts)) if of_texts else ("pictures", Path(args.images))
+    texts, files = (_texts(source), []) if of_texts else ([], files_in(source))
+    if args.out and not Path(args.out).absolute().parent.is_dir():  # before the work, which would be lost
+        raise BadInput(f"{args.out} cannot be written: there is no such folder.")
+    lab = _loading.lab(args)
+    with watching(told("pictures read")):
+        pictures = read_all(files[:1] if lab.texts else files)  # the first is enough to be refused
+    with watching(told(kind)):
+        corpus = args.corpus or f"{kind} of {source.absolute().name}"
+        found = plausibility.fit(lab, texts or pictures, corpus=corpus)
+    file = _saved(found, Path(args.out)) if args.out else plausibility.keep(found)
+    counts = {"texts": found.texts, "held_back": found.held_back}
+    return {"file": str(file), "read": kind, **counts, "corpus": found.corpus}
+
+
+def _advice(model: str, lab: Lab) -> str:
+    if lab.pictures and lab.texts:
+        return "it reads text and pictures together, of which no reference is fitted"
+    source = "--images FOLDER" if lab.pictures else "--texts FILE"
+    return f"fit a reference first, with python -m attnlab_core fit --model {model} {source}"
+
+
+def _texts(file: Path) -> list[Prompt]:
     from attnlab_core.prompt import Prompt
 
     try:
-        lines = Path(args.texts).read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{args.texts} cannot be read as text: {error}") from error
-    lab = _loading.lab(args)
+        raise BadInput(f"{file} cannot be read as text: {error}") from error
     split = [line.partition("\t") for line in lines if line.strip()]
-    texts = [Prompt(text, second if tab else None) for text, tab, second in split]
-    with watching(told("texts")):
-        found = plausibility.fit(lab, texts, corpus=args.corpus or f"texts of {Path(args.texts).name}")
-    if args.out:
-        file = Path(args.out)
-        found.save(file)
-    else:
-        file = plausibility.keep(found)
-    return {"file": str(file), "texts": found.texts, "held_back": found.held_back, "corpus": found.corpus}
+    return [Prompt(text, second if tab else None) for text, tab, second in split]
+
+
+def _saved(fitted: Reference, file: Path) -> Path:
+    try:
+        fitted.save(file)
+    except OSError as error:
+        raise BadInput(f"{file} cannot be written: {error.strerror}.") from error
+    return file
 
 
 def app(args: argparse.Namespace) -> int:
@@ -273,10 +300,14 @@ def _parser() -> argparse.ArgumentParser:
     _asks(add(judge, _shown.judgement))
     five = add(fit, _shown.fit)
     _loading.flags(five)
-    five.add_argument(
-        "--texts", required=True, metavar="FILE", help="a text a line; of pairs both texts, a tab between"
+    source = five.add_mutually_exclusive_group(required=True)
+    source.add_argument("--texts", metavar="FILE", help="a text a line; of pairs both texts, a tab between")
+    source.add_argument(
+        "--images", metavar="FOLDER", help="a folder of pictures, for a model that reads pictures"
     )
-    five.add_argument("--corpus", metavar="WORDS", help="what the texts are")
+    five.add_argument(
+        "--corpus", metavar="WORDS", help="what these are; by default named after the file or folder"
+    )
     five.add_argument("--out", metavar="FILE", help="where to; by default where the app finds it")
     _experimenting.add_parsers(add)
     _results.add_parser(commands)

@@ -80,12 +80,13 @@ def judgement(said: Mapping[str, Any]) -> str:
     """The percentile in words."""
     found, known = said["plausibility"], said["reference"]
     distance = "" if found["distance"] is None else f", distance: {found['distance']:.0f}th"
+    what = "pictures" if said["model"]["reads"] == "pictures" else "texts"
     return (
         f"{found['words']} (shape alone: {found['shape']:.0f}th{distance})\n"
-        f"among {known['held_back']} texts: {known['corpus']}"
+        f"among {known['held_back']} {what}: {known['corpus']}"
     )
 
 
 def fit(said: Mapping[str, Any]) -> str:
     """Where the reference is."""
-    return f"fitted on {said['texts']} texts, {said['held_back']} held back; {said['file']}"
+    return f"fitted on {said['texts']} {said['read']}, {said['held_back']} held back; {said['file']}"

@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,10 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attnlab_core.errors import BadInput
+from attnlab_core.progress import step
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+SUFFIXES = (*(f".{kind.lower()}" for kind in FORMATS), ".jpg")
 MOST_BYTES = 10 * 2**20
 MOST_PIXELS = 40_000_000
 LONGEST = 1024
@@ -77,24 +80,29 @@ class Picture:
 
     @cached_property
     def pixels(self) -> UInt8[np.ndarray, "height width 3"]:
-        """Red, green and blue, 0 to 255."""
-        with Image.open(io.BytesIO(self.png), formats=("PNG",)) as found:
-            return np.asarray(found.convert("RGB"))
+        """Red, green and blue, 0 to 255; kept, as `image` is not."""
+        return np.asarray(self.image)
 
     @property
     def image(self) -> Image.Image:
         """As Pillow has it."""
-        return Image.fromarray(self.pixels)
+        with Image.open(io.BytesIO(self.png), formats=("PNG",)) as found:
+            return found.convert("RGB")
 
     @property
     def width(self) -> int:
         """Pixels."""
-        return self.pixels.shape[1]
+        return self._size[0]
 
     @property
     def height(self) -> int:
         """Pixels."""
-        return self.pixels.shape[0]
+        return self._size[1]
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        with Image.open(io.BytesIO(self.png), formats=("PNG",)) as found:
+            return found.size
 
     @property
     def address(self) -> str:
@@ -115,6 +123,44 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"Picture({self.width} × {self.height})"
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The picture files of a folder, known by their endings and sorted by name; folders in it are left out.
+
+    Raises:
+        BadInput: The folder cannot be read, or has no such file.
+    """
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.is_dir()]
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be read ({error.strerror}): check the path.") from error
+    if not found:
+        raise BadInput(
+            f"{folder} holds no pictures. Give a folder of files ending with {', '.join(SUFFIXES)}."
+        )
+    return sorted(found)
+
+
+def read_all(files: Sequence[Path]) -> list[Picture]:
+    """Read files as `Picture.read` does; every one is told to `progress.watching`.
+
+    Raises:
+        BadInput: One cannot be read; the text names it.
+    """
+    found = []
+    for file in files:
+        found.append(_named(file))
+        step(len(found), len(files))
+    return found
+
+
+def _named(file: Path) -> Picture:
+    raw = _bytes_of(file)  # names the file itself where there is a reason to
+    try:
+        return Picture.read(raw)
+    except BadInput as error:
+        raise BadInput(f"{file}: {error}") from error
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,8 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from PIL import Image
 
+import attnlab_core as al
+from attnlab_core import plausibility
 from attnlab_core.__main__ import main
+from attnlab_core.pictures import SUFFIXES, Picture
+from attnlab_core.shapes import scene
+from attnlab_core.testing import tiny_lab
 from tests.hub_server import save
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +36,28 @@ Ask = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(save(tmp_path_factory.mktemp("models") / "classifier"))
+
+
+@pytest.fixture(scope="module")
+def sees(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that reads pictures."""
+    folder, lab = tmp_path_factory.mktemp("models"), tiny_lab(architecture="vit", image_size=16, patch_size=4)
+    lab.model.save_pretrained(folder)
+    lab.reader.processor.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 150 pictures, of every format, and what is none."""
+    folder = tmp_path_factory.mktemp("data") / "drawn"
+    (folder / "more.png").mkdir(parents=True)
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    Image.fromarray(scene(999).pixels).save(folder / "more.png" / "deeper.png")
+    for k in reversed(range(150)):
+        ending = SUFFIXES[k % len(SUFFIXES)]
+        Image.fromarray(scene(k).pixels).save(folder / f"{k:03}{ending.upper() if k % 2 else ending}")
+    return folder
 
 
 @pytest.fixture
@@ -254,6 +284,92 @@ def test_a_reference_is_fitted_from_a_file(ask, complaint, model, tmp_path, monk
     assert "cannot be read" in complaint("fit", "--model", model, "--texts", str(tmp_path / "none.txt"))
     file.write_text("one line\n")
     assert "both need 60" in complaint("fit", "--model", model, "--texts", str(file))
+
+
+def test_a_reference_is_fitted_from_a_folder_of_pictures(ask, complaint, sees, drawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = ("judge", "--model", sees, "--image", str(drawn / "000.png"))
+    assert f"attnlab_core fit --model {sees} --images FOLDER." in complaint(*asked)
+    said = ask("fit", "--model", sees, "--images", str(drawn))
+    assert (said["read"], said["texts"], said["held_back"]) == ("pictures", 60, 90)
+    judged = ask(*asked, "--edit", '{"op": "invert"}')
+    assert judged["reference"] == {"corpus": "pictures of drawn", "texts": 60, "held_back": 90}
+    assert judged["plausibility"]["percentile"] > ask(*asked)["plausibility"]["percentile"]
+    named = ask(
+        "fit", "--model", sees, "--images", str(drawn), "--corpus", "scenes", "--out", f"{tmp_path}/own"
+    )
+    assert (named["corpus"], named["file"]) == ("scenes", str(tmp_path / "own"))
+    first, again = (plausibility.Reference.load(Path(one["file"])) for one in (said, named))
+    files = sorted(path for path in drawn.iterdir() if path.is_file() and path.suffix != ".txt")
+    wanted = plausibility.fit(al.load(sees), [Picture.read(file) for file in files])
+    for name in ("mean", "whiten", "natural", "scores", "head_scores"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
+        torch.testing.assert_close(getattr(first, name), getattr(wanted, name))
+
+
+def test_pictures_are_told_as_pictures(sees, drawn, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["fit", "--model", sees, "--images", str(drawn)]) == 0
+    said = capsys.readouterr()
+    assert "pictures read: 150 of 150" in said.err
+    assert "pictures: 150 of 150" in said.err
+    assert said.out.startswith("fitted on 60 pictures, 90 held back; ")
+    assert main(["judge", "--model", sees, "--image", str(drawn / "000.png")]) == 0
+    assert "among 90 pictures: pictures of drawn" in capsys.readouterr().out
+
+
+@pytest.fixture
+def broken(drawn: Path, tmp_path: Path) -> Path:
+    """A folder with folders and files that are no good."""
+    for folder, names in {"few": ("000.png", "006.png"), "bad": ("000.png",), "lost": ("000.png",)}.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            shutil.copy(drawn / name, tmp_path / folder / name)
+    (tmp_path / "empty" / "more").mkdir(parents=True)
+    (tmp_path / "bad" / "010.jpg").write_bytes((drawn / "000.png").read_bytes()[:200])
+    (tmp_path / "lost" / "010.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "texts.txt").write_text("one line\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("reads", "argv", "words"),
+    [
+        ("pictures", ("--images", "nowhere"), "nowhere cannot be read (No such file or directory)"),
+        ("pictures", ("--images", "few/000.png"), "000.png cannot be read (Not a directory)"),
+        ("pictures", ("--images", "empty"), "empty holds no pictures"),
+        ("pictures", ("--images", "bad"), "bad/010.jpg: The picture cannot be decoded"),
+        ("pictures", ("--images", "lost"), "lost/010.jpg cannot be read (No such file or directory)"),
+        ("pictures", ("--images", "few"), "Of 2 pictures 1 are to fit on and 1 to hold back; both need 60"),
+        ("pictures", ("--images", "few", "--out", "nowhere/out"), "out cannot be written: there is no such"),
+        ("pictures", ("--texts", "texts.txt"), "reads pictures, not text"),
+        ("text", ("--images", "few"), "reads text, not pictures"),
+        ("text", ("--images", "bad"), "reads text, not pictures"),  # told before the rest is read
+        ("both", ("--images", "few"), "reads text and pictures together"),
+        ("text", (), "one of the arguments --texts --images is required"),
+        ("text", ("--texts", "texts.txt", "--images", "few"), "not allowed with"),
+    ],
+)
+def test_what_cannot_be_fitted_is_told_in_one_line(
+    reads, argv, words, complaint, model, sees, broken, monkeypatch
+) -> None:
+    monkeypatch.chdir(broken)
+    if reads == "both":
+        monkeypatch.setattr("attnlab_core._loading.lab", lambda _: tiny_lab("matching"))
+    assert words in complaint("fit", "--model", sees if reads == "pictures" else model, *argv)
+
+
+def test_a_reference_that_cannot_be_written_is_told_in_one_line(complaint, sees, drawn, tmp_path):
+    asked = ("fit", "--model", sees, "--images", str(drawn), "--out", str(tmp_path))
+    assert f"{tmp_path} cannot be written: Is a directory." in complaint(*asked)
+
+
+def test_no_reference_is_advised_where_none_is_fitted(complaint, drawn, monkeypatch):
+    monkeypatch.setattr("attnlab_core._loading.lab", lambda _: tiny_lab("matching"))
+    said = complaint("judge", "--model", "x", "--image", str(drawn / "000.png"), "--text", "a film\na story")
+    assert "reads text and pictures together" in said
+    assert "fit --model" not in said
 
 
 @pytest.fixture
