@@ -10,12 +10,12 @@ shell.ensure(__file__)
 narrow.style()
 sharing.title("Experiments")
 st.markdown(
-    "From one sentence to a data set: what changes of attention do to a model’s answers, and how good explanations are, with "
-    "intervals and beside what chance does."
+    "From one sentence or picture to a data set: what changes of attention do to a model’s answers, and how good explanations "
+    "are, with intervals and beside what chance does."
 )
 controls, results = st.columns([4, 7], gap="large")
 with controls:
-    name = question.model()
+    name = question.model(pictures=None)
     asked = experimenting.ask(name)
 with results:
     experimenting.show(name, asked)

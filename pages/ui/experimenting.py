@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from attnlab_core import charts, folders
+from attnlab_core import charts
 from attnlab_core.errors import AttentionLabError, BadInput
 from case_studies._story import typeset
-from pages.ui import narrow, question, shown, state, waiting, widgets
+from pages.ui import data_sets, narrow, question, shown, state, waiting, widgets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,17 +33,8 @@ KINDS = {
 MEANING = (
     "*Edits*: a task’s score before and after changes of attention. *Explanations*: how faithful methods are, and how well they "
     "agree with what people marked. *Layers*: how far raw attention, rollout and flow agree with blank-out scores and gradients, "
-    "layer by layer. *Evidence*: how well methods find marked words or sentences."
+    "layer by layer. *Evidence*: how well methods find marked words, sentences or patches."
 )
-MINE = "A table of my own …"
-PUBLIC = {
-    "sst2": "SST-2",
-    "squad": "SQuAD",
-    "wikitext2": "WikiText-2",
-    "hotpotqa": "HotpotQA",
-    "winobias": "WinoBias",
-}
-MOST_BYTES = 20
 
 
 @dataclass(frozen=True)
@@ -56,11 +46,11 @@ class Wanted:
 
 def ask(name: str) -> Wanted:
     """The boxes; what they ask for."""
-    lab = question.ready(name)
+    lab = question.ready(name, pictures=None)
     kind = widgets.one_of(
         "Measure", list(KINDS), "measure", "evaluate", format_func=KINDS.__getitem__, help=MEANING
     )
-    task, data = _data(lab, kind)
+    task, data = data_sets.ask(lab, kind)
     with st.container(horizontal=True):
         limit = st.number_input(
             "Rows",
@@ -73,6 +63,9 @@ def ask(name: str) -> Wanted:
             help="Drawn at random by the seed, always the same ones.",
         )
         seed = st.number_input("Seed", 0, 10_000, 0, key="draw", bind="query-params", width=110)
+    if task is not None:
+        data_sets.look(task, int(seed))
+        task = data_sets.enough(task, int(limit))
     said: dict[str, Any] = {
         "experiment": kind,
         "task": task,
@@ -88,77 +81,6 @@ def ask(name: str) -> Wanted:
         state.put("_experiment", (name, json.dumps(said)))
     held = state.get("_experiment")
     return Wanted(held[1] if held and held[0] == name else None)
-
-
-def _data(lab: Lab, kind: str) -> tuple[Any, str | None]:
-    """The data set, and where it is: suites that need no network first."""
-    from attnlab_core.tasks import tasks
-
-    own = _suites(lab)
-    public = [n for n, title in PUBLIC.items() if lab.task in tasks()[n].asks and n in PUBLIC and title]
-    names = {**own, **{n: PUBLIC[n] for n in public}, MINE: MINE}
-    chosen = st.selectbox(
-        "Data", list(names), format_func=names.__getitem__, key=f"data.{lab.task}.{kind}", bind="query-params"
-    )
-    if chosen == MINE:
-        return _mine()
-    if chosen in own:
-        return _made(chosen)
-    where = st.text_input(
-        "Where it is", key="where", placeholder="left empty: fetched from the Hub", bind="query-params",
-        help="A file or folder on this server, or nothing: then it is fetched from the Hugging Face Hub by its usual id.",
-    )  # fmt: skip
-    return {"task": chosen}, (where.strip() or None)
-
-
-def _suites(lab: Lab) -> dict[str, str]:
-    """The suites that a model can answer."""
-    from attnlab_core.tasks import tasks
-    from case_studies._suites import SUITES
-
-    labels = {label.lower() for label in lab.labels}
-    found = {
-        n: f"{s.title} (made by the study)"
-        for n, s in SUITES.items()
-        if s.asks == lab.task and s.labels <= labels
-    }
-    numbers = lab.task != "classification" or {"singular", "plural"} <= labels
-    if numbers and lab.task in tasks()["agreement"].asks:
-        found["agreement"] = "Agreement of verbs (made up)"
-    return found
-
-
-def _made(name: str) -> tuple[Any, str | None]:
-    """A suite as a task and its file."""
-    if name == "agreement":
-        return {"task": "agreement"}, None
-    from case_studies._suites import to_file
-
-    file = _folder() / f"{name}.csv"
-    if not file.exists():
-        to_file(name, file)
-    return {"task": "custom"}, str(file)
-
-
-def _mine() -> tuple[Any, str | None]:
-    """A visitor's own table."""
-    upload = st.file_uploader(
-        "CSV, TSV or JSON lines", ["csv", "tsv", "jsonl"], key="table", max_upload_size=MOST_BYTES,
-        help="Columns: text, label, and where you like second (the context of a question), rationale (marked words), wrong, kind.",
-    )  # fmt: skip
-    if upload is None:
-        return None, None
-    raw = upload.getvalue()
-    file = _folder() / f"{hashlib.sha256(raw).hexdigest()[:12]}{Path(upload.name).suffix}"
-    if not file.exists():
-        file.write_bytes(raw)
-    return {"task": "custom"}, str(file)
-
-
-def _folder() -> Path:
-    base = folders.cache() / "tables"
-    base.mkdir(parents=True, exist_ok=True)
-    return base
 
 
 def _edits(lab: Lab) -> dict[str, Any]:
@@ -200,7 +122,6 @@ def _bench(lab: Lab) -> dict[str, Any]:
     from attnlab_core.methods import methods
     from attnlab_core.metrics import facts, metrics
 
-    del lab
     start = ["raw_attention", "attention_rollout", "atman", "integrated_gradients", "occlusion"]
     chosen = st.multiselect(
         "Methods", [n for n in methods() if n != "random"], start, key="bench_methods", bind="query-params"
@@ -213,10 +134,14 @@ def _bench(lab: Lab) -> dict[str, Any]:
         key="bench_metrics",
         bind="query-params",
     )
-    deletion = st.selectbox(
-        "What deleting a word means", ["mask", "remove", "unk", "pad"], key="deletion", bind="query-params"
-    )
-    return {"methods": chosen, "metrics": scores, "deletion": deletion, "ready": bool(chosen and scores)}
+    said = {"methods": chosen, "metrics": scores, "ready": bool(chosen and scores)}
+    if not lab.texts:
+        widgets.small(f"To delete a patch is to put {lab.reader.blank('mask')[1]} in its place.")
+        return said
+    label, ways = "What deleting a word means", ["mask", "remove", "unk", "pad"]
+    if lab.pictures:  # which has all its patches
+        label, ways = "What deleting a word or patch means", ["mask", "unk", "pad"]
+    return {**said, "deletion": st.selectbox(label, ways, key="deletion", bind="query-params")}
 
 
 def _plain(lab: Lab) -> dict[str, Any]:
@@ -254,6 +179,7 @@ def _make(name: str, request: str) -> Any:
     def make(task: Task) -> Any:
         from attnlab_core.experiments import experiment_from_json, run
         from attnlab_core.progress import Pace, watching
+        from attnlab_core.report import report_from_json
         from attnlab_core.store import Store
 
         lab, pace = backend.lab(name).result(), Pace()
@@ -263,7 +189,8 @@ def _make(name: str, request: str) -> Any:
             task.watch(done, total)
 
         with watching(watch):
-            report = run(experiment_from_json(request), lab)
+            found = run(experiment_from_json(request), lab)
+        report = report_from_json(found.to_json())  # as it is read again: what is not known is None
         try:
             number = Store().add(report)
         except BadInput:

@@ -28,16 +28,16 @@ REPEATS = 3
 """How often a text that was put in the box is told to the browser again."""
 
 
-def model(key: str = "model", label: str = "Model", pictures: bool = False) -> str:
+def model(key: str = "model", label: str = "Model", pictures: bool | None = False) -> str:
     """The name of the chosen model; a box that also takes a Hub id or a folder. `key` tells two of them apart.
 
-    Offered are the shipped models that read text, or with `pictures` those that read pictures.
+    Offered are the shipped models that read text, or with `pictures` those that read pictures; None is for both.
     """
     typed = state.bound(key)
-    fitting = [name for name, card in shipped().items() if card.pictures == pictures]
-    known = sorted(fitting, key=lambda name: name not in (DEFAULT, SEER)) or [
-        DEFAULT
-    ]  # the default comes first
+    first = SEER if pictures else DEFAULT
+    cards = shipped()
+    fitting = [name for name, card in cards.items() if pictures is None or card.pictures == pictures]
+    known = sorted(fitting, key=lambda name: (name != first, cards[name].pictures)) or [DEFAULT]
     names = dict.fromkeys([*known, *(one.name for one in uploading.mine()), *([typed] if typed else [])])
     chosen = st.selectbox(
         label,
@@ -55,8 +55,11 @@ def model(key: str = "model", label: str = "Model", pictures: bool = False) -> s
     return named
 
 
-def ready(name: str, box: str = "model", pictures: bool = False) -> Lab:
-    """The model, or a line that says how far it is or what went wrong; the page stops there and loses nothing."""
+def ready(name: str, box: str = "model", pictures: bool | None = False) -> Lab:
+    """The model, or a line that says how far it is or what went wrong; the page stops there and loses nothing.
+
+    For `pictures` see `arriving`.
+    """
     lab = arriving(name, box, pictures)
     if lab is None:
         st.stop()
@@ -94,7 +97,7 @@ def arriving(name: str, box: str = "model", pictures: bool | None = False) -> La
             if lab.pictures
             else ("text", "compare", "Look at it on Compare")
         )
-        widgets.say("info", f"{widgets.plain(name)} reads {reads}.")
+        widgets.say("info", f"{name} reads {reads}.")
         key = "vision" if lab.pictures else "model"
         st.page_link(shell.page(page), label=label, icon=":material/arrow_forward:", query_params={key: name})
         return None
