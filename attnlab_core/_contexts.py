@@ -265,8 +265,6 @@ def _patterns(lab: Lab, encodings: Sequence[Encoding]) -> list[tuple[Tensor, Ten
     """Weights and visible keys [layer, head, query, key] of each text, without padding; CPU, fp32."""
     types = [list(e.types) for e in encodings if e.types is not None] or None
     _, tape = lab.forward([list(e.ids) for e in encodings], types=types, keep=True)
-    mine = [k for k, (part, _) in enumerate(lab.calls) if part == lab.calls[0][0]]
-    weights = torch.stack([tape.weights[k].float().cpu() for k in mine], 1)
-    visible = torch.stack([tape.visible[k].expand_as(tape.weights[k]).cpu() for k in mine], 1)
-    sizes = [len(e.ids) for e in encodings]
-    return [(w[..., :n, :n], v[..., :n, :n]) for w, v, n in zip(weights, visible, sizes, strict=True)]
+    read = (lab.gathered(tape, lab.calls[0][0], row) for row in range(len(encodings)))
+    sizes = (len(e.ids) for e in encodings)
+    return [(w[..., :n, :n], v[..., :n, :n]) for (w, v), n in zip(read, sizes, strict=True)]

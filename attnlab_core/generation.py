@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 
 from attnlab_core.errors import BadInput, TextTooLong
-from attnlab_core.knobs import Range
+from attnlab_core.knobs import Range, check
 from attnlab_core.progress import step
+from attnlab_core.run import Run
 from attnlab_core.surgery import Surgery
-
-if TYPE_CHECKING:
-    from attnlab_core.run import Run
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def generate(
     *,
     tokens: Annotated[int, Range(1, 1000)] = 20,
     temperature: Annotated[float, Range(0, 10)] = 0.0,
-    seed: int = 0,
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0,
 ) -> Generation:
     """Go on with a run's text, token by token, under the run's edits.
 
@@ -64,9 +62,10 @@ def generate(
         seed: of the draws.
 
     Raises:
-        BadInput: the model does not go on with texts.
+        BadInput: the model does not go on with texts, or a number is out of its range.
         TextTooLong: prompt and continuation are longer than what the model reads.
     """
+    check(generate, {"tokens": tokens, "temperature": temperature, "seed": seed}, "writing")
     lab = run.lab
     if lab.task != "causal":
         raise BadInput(f"{lab.name} does not go on with texts. Choose a causal language model.")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -103,9 +103,20 @@ class Joint:
         """The model's logits."""
         raise NotImplementedError
 
-    def frame(self, ids: Sequence[Sequence[Id]]) -> Frame:
-        """Where the calls lie, for rows that are laid out alike."""
+    def layout(self, row: Sequence[Id]) -> tuple[int, ...]:
+        """How many tokens each text has, and what is behind the patches: rows of one batch have the same."""
         raise NotImplementedError
+
+    def blocks(self, layout: Sequence[int]) -> tuple[tuple[Block, ...], ...]:
+        """Where each call lies among the places of such rows."""
+        raise NotImplementedError
+
+    def frame(self, ids: Sequence[Sequence[Id]]) -> Frame:
+        """Where the calls lie; `ValueError` for rows that are not laid out alike."""
+        first, *others = {self.layout(row) for row in ids}
+        if others:
+            raise ValueError("The rows of a batch of text and pictures need texts of the same lengths.")
+        return Frame(len(ids[0]), self.heads, self.blocks(first))
 
     def _apart(self, row: Sequence[Id]) -> tuple[list[Any], list[Any], list[Any]]:
         """A row of ids as those of the text, those of the picture, and those behind it."""
@@ -261,20 +272,18 @@ class Captions(Joint):
         rows = [caption for row in ids for caption in _cut(self._apart(row)[0])]
         return {**self.words.inputs(rows), **self._pixels(ids)}
 
-    def frame(self, ids: Sequence[Sequence[Id]]) -> Frame:
-        """A block for the picture, and one for each caption."""
-        text = self._apart(ids[0])[0]
-        ends = [0]
-        for caption in _cut(text):
-            ends.append(ends[-1] + len(caption))
-        spans = [slice(a, b) for a, b in pairwise(ends)]
-        picture = slice(len(text), len(text) + self.seen)
+    def layout(self, row: Sequence[Id]) -> tuple[int, ...]:
+        """How long each caption is."""
+        return tuple(len(caption) for caption in _cut(self._apart(row)[0]))
+
+    def blocks(self, layout: Sequence[int]) -> tuple[tuple[Block, ...], ...]:
+        """One for the picture, and one for each caption."""
+        ends = [0, *accumulate(layout)]
+        picture = slice(ends[-1], ends[-1] + self.seen)
+        read = tuple((slice(a, b), slice(a, b)) for a, b in pairwise(ends))
         config = self.model.config
-        seen = [((picture, picture),)] * config.vision_config.num_hidden_layers
-        read: list[tuple[Block, ...]] = [
-            tuple((span, span) for span in spans)
-        ] * config.text_config.num_hidden_layers
-        return Frame(len(ids[0]), self.heads, (*seen, *read))
+        seen = (((picture, picture),),) * config.vision_config.num_hidden_layers
+        return seen + (read,) * config.text_config.num_hidden_layers
 
     def outputs(self, inputs: dict[str, Any]) -> Float[Tensor, "batch place class"]:
         """The scaled cosine of each picture with its own captions."""
@@ -321,16 +330,21 @@ class Questions(Joint):
         asked = self.words.inputs([row[0] for row in rows])
         return {**asked, **self._pixels(ids), "decoder_input_ids": answers}
 
-    def frame(self, ids: Sequence[Sequence[Id]]) -> Frame:
+    def layout(self, row: Sequence[Id]) -> tuple[int, ...]:
+        """How long the question and the answer are."""
+        asked, _, answer = self._apart(row)
+        return len(asked), len(answer)
+
+    def blocks(self, layout: Sequence[int]) -> tuple[tuple[Block, ...], ...]:
         """The picture by itself; the question by itself and over the picture; the answer by itself and over the question."""
-        asked, seen, answer = (len(part) for part in self._apart(ids[0]))
-        text, picture = slice(0, asked), slice(asked, asked + seen)
-        written = slice(asked + seen, asked + seen + answer)
+        asked, answer = layout
+        text, picture = slice(0, asked), slice(asked, asked + self.seen)
+        written = slice(picture.stop, picture.stop + answer)
         config = self.model.config
         layers = config.text_config.num_hidden_layers
-        blocks = [(picture, picture)] * config.vision_config.num_hidden_layers
-        blocks += [(text, text), (text, picture)] * layers + [(written, written), (written, text)] * layers
-        return Frame(len(ids[0]), self.heads, tuple((block,) for block in blocks))
+        found = [(picture, picture)] * config.vision_config.num_hidden_layers
+        found += [(text, text), (text, picture)] * layers + [(written, written), (written, text)] * layers
+        return tuple((block,) for block in found)
 
     def outputs(self, inputs: dict[str, Any]) -> Float[Tensor, "batch place class"]:
         """The logits of the answer's words, a row for each token that begins or continues it."""

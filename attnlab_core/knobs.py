@@ -60,7 +60,7 @@ class Knob:
 
     def _number(self, value: Any) -> int | float:
         whole = self.kind == "int"
-        if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value % 1 != 0):
             raise BadInput(f"{self.name} is a {'whole ' if whole else ''}number, not {value!r}.")
         low, high = self.low, self.high
         if not ((low is None or value >= low) and (high is None or value <= high)):

@@ -327,18 +327,23 @@ class Lab:
         texts = tuple(token.text for token in encoding.tokens)
         found = {}
         for part in dict.fromkeys(part for part, _ in self.calls):
-            mine = [k for k, call in enumerate(self.calls) if call[0] == part]
-            weights = self.by_layer(part, [tape.weights[k][0].detach().float().cpu() for k in mine])
-            visible = self.by_layer(
-                part, [tape.visible[k][0].expand(tape.weights[k].shape[1:]).cpu() for k in mine]
-            )
-            if isinstance(self.reader, Joint):
-                _stay(weights, visible)
+            weights, visible = self.gathered(tape, part)
             keys = weights.shape[-1] - int(self.sink)
             queries = texts if part == "encoder" else self._decoded(texts)
             heard = texts if part == "cross" else queries
             found[part] = AttentionPattern(weights[..., :keys], visible[..., :keys], queries, heard, part)
         return found
+
+    def gathered(self, tape: Surgery, part: str, row: int = 0) -> tuple[Tensor, Tensor]:
+        """What was read of a part in one row of a batch: weights and what is visible [layer, head, query, key]; CPU, fp32."""
+        mine = [k for k, call in enumerate(self.calls) if call[0] == part]
+        weights = self.by_layer(part, [tape.weights[k][row].detach().float().cpu() for k in mine])
+        visible = self.by_layer(
+            part, [tape.visible[k][row].expand(tape.weights[k].shape[1:]).cpu() for k in mine]
+        )
+        if isinstance(self.reader, Joint):
+            _stay(weights, visible)
+        return weights, visible
 
     def by_layer(self, part: str, calls: Sequence[Tensor]) -> Tensor:
         """What was read of every call of a part [*, head, query, key], by layer: [layer, *, head, query, key]."""

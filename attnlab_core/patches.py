@@ -180,6 +180,10 @@ class Patches:
 
         return ((self.projection.weight, put),)
 
+    def layout(self, row: Sequence[Id]) -> tuple[int, ...]:
+        """Nothing: rows of all kinds go together."""
+        return ()
+
     def frame(self, ids: Sequence[Sequence[Id]]) -> None:
         """None: every call is over all tokens."""
 

@@ -84,13 +84,15 @@ def fit(
     count = len(found.lengths)
     order = draw.sample(range(count), count)
     used, kept = order[: round((1 - held_back) * count)], order[round((1 - held_back) * count) :]
+    kind = "pictures" if lab.pictures else "texts"
     if min(len(used), len(kept)) < FEWEST:
-        what = "pictures" if lab.pictures else "texts"
         raise BadInput(
-            f"Of {len(texts)} {what} {len(used)} are to fit on and {len(kept)} to hold back; both need {FEWEST}."
+            f"Of {len(texts)} {kind} {len(used)} are to fit on and {len(kept)} to hold back; both need {FEWEST}."
         )
     varying = found.figures[used].std(0).amax((0, 1)) > 1e-6
     figures = tuple(k for k in range(len(FIGURES)) if varying[k])
+    if not figures:
+        raise BadInput(f"All {len(texts)} {kind} are alike to {lab.name}: give different ones.")
     logs = found.lengths.float().log()
     center = float(logs[used].mean())
     made = {"date": datetime.now(UTC).date().isoformat()} | {n: version(n) for n in ("torch", "transformers")}

@@ -26,14 +26,13 @@ from attnlab_core._show import Shown
 from attnlab_core.edits import Where
 from attnlab_core.edits.bias import Bias, Cell
 from attnlab_core.errors import BadInput
-from attnlab_core.knobs import Range
+from attnlab_core.knobs import Range, check
 from attnlab_core.plausibility import Judgement, reference
+from attnlab_core.run import Run
 from attnlab_core.targets import Answer, Goal, Target
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from attnlab_core.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,9 +252,11 @@ def optimise(
         The search; its edit may be sent, kept and replayed. The same input gives the same edit.
 
     Raises:
-        BadInput: the target or the place does not fit, or the target needs two continuations.
+        BadInput: the target, the place or a number does not fit, or the target needs two continuations.
     """
     began = time.perf_counter()
+    numbers = {"plausibility": plausibility, "steps": steps, "rate": rate, "enough": enough}
+    check(optimise, numbers, "the search")
     asked = _wished(run) if target is None else target
     goal = run.goal(asked)
     if goal.against is not None:

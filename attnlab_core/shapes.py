@@ -29,7 +29,9 @@ COLOURS = {
     "purple": (136, 60, 190),
     "pink": (240, 110, 170),
 }
-TEXTURES = ("plain", "stripes", "dots", "checks")
+LOOKS = {"plain": "", "stripes": "striped ", "dots": "dotted ", "checks": "checked "}
+"""Texture → how a shape of it is called, before its colour."""
+TEXTURES = tuple(LOOKS)
 _FINE = 3  # drawn this many times larger, so that edges are smooth
 _RADIUS = (10.0, 17.0)  # pixels
 _APART = 90  # how far a colour must be from the ground's mean, in RGB
@@ -51,8 +53,7 @@ class Shape:
     @property
     def name(self) -> str:
         """In words: "striped red star"."""
-        look = {"plain": "", "stripes": "striped ", "dots": "dotted ", "checks": "checked "}[self.texture]
-        return f"{look}{self.colour} {self.kind}"
+        return f"{LOOKS[self.texture]}{self.colour} {self.kind}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as draw
+from hypothesis.errors import HypothesisWarning
 
 from tests.test_pages import NASTY
 
@@ -92,11 +94,16 @@ WHERE = draw.fixed_dictionaries({}, optional=dict.fromkeys(("layers", "heads", "
 
 
 def hold(check: Callable[..., None], count: int, *given_: Any) -> None:
-    """Hold a promise to so many inputs; the few of the quick run are always the same."""
+    """Hold a promise to so many inputs; the few of the quick run are always the same.
+
+    That a thread of the app draws at random meanwhile is no fault, nor is that Hypothesis writes long inputs out to say so.
+    """
     calm = settings(
         max_examples=count, deadline=None, database=None, derandomize=count == FEW, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    calm(given(*given_)(check))()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HypothesisWarning)
+        calm(given(*given_)(check))()
 
 
 def quietly(act: Callable[[], Any]) -> Any:

@@ -13,6 +13,7 @@ from attnlab_core.prompt import Prompt
 from attnlab_core.shapes import KINDS
 from attnlab_core.tasks import Row, Stretch
 from attnlab_core.tasks.agreement import Agreement
+from attnlab_core.tasks.captions import Captions
 from attnlab_core.tasks.custom import Custom, write
 from attnlab_core.tasks.hotpotqa import Hotpotqa
 from attnlab_core.tasks.shapes import Shapes
@@ -137,6 +138,7 @@ CASES: dict[str, tuple[Any, Callable[[Path], Path | None], dict[str, Any]]] = {
     "agreement, classifier": (Agreement(items=8), lambda f: None, {"task": "classification"} | NUMBERS),
     "custom": (Custom(), custom, {"task": "classification"}),
     "shapes": (Shapes(count=4), lambda f: None, DRAWN),
+    "captions": (Captions(count=5), lambda f: None, {"task": "matching"}),
 }
 
 

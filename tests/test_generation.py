@@ -52,5 +52,9 @@ def test_it_refuses_what_cannot_go_on(lab):
         generate(lab.run(TEXT))
     causal = tiny_lab("causal", architecture="gpt2")
     short = dataclasses.replace(causal.run(Prompt(TEXT)))
+    wrong = {"temperature": float("nan"), "tokens": -5, "seed": 2**70}
+    for name, value in [*wrong.items(), ("temperature", -1.0)]:
+        with pytest.raises(BadInput, match=f"{name} is from"):
+            generate(short, **{name: value})
     with pytest.raises(TextTooLong):
         generate(short, tokens=(causal.max_tokens or 0) + 1)

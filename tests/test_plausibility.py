@@ -259,6 +259,9 @@ def test_a_picture_is_given_as_it_is_or_as_a_prompt() -> None:
     as_pictures = plausibility.fit(lab, [p.image for p in prompts if p.image is not None], held_back=0.5)
     torch.testing.assert_close(as_pictures.mean, as_prompts.mean)
     torch.testing.assert_close(as_pictures.scores, as_prompts.scores, rtol=1e-3, atol=1e-3)
+    assert not any(
+        "pixels" in vars(p.image) for p in prompts
+    )  # of thousands of photos they would fill the memory
 
 
 @pytest.mark.parametrize(
@@ -498,6 +501,9 @@ def test_what_cannot_be_used_is_refused(tiny: tuple[al.Lab, plausibility.Referen
         plausibility.fit(lab, sentences(50, 1))
     with pytest.raises(BadInput, match=r"Of 50 pictures 20 are .* both need"):
         plausibility.fit(reading_pictures(), noise(50, 1))
+    for model, same in ((lab, ["a great film"] * 150), (reading_pictures(), noise(1, 1) * 150)):
+        with pytest.raises(BadInput, match="alike to"):
+            plausibility.fit(model, same)
     with pytest.raises(BadInput, match="nothing to read"):
         plausibility.fit(reading_pictures(), [])
     with pytest.raises(BadInput, match="too long"):

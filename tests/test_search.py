@@ -140,6 +140,11 @@ def test_it_can_be_cancelled(run):
     [
         ("masked", "There is [MASK] here.", {}, "Say what the model is to answer"),
         ("causal", "There is", {"target": al.Target(" a b", rather_than=" c d e")}, "cannot be optimised for"),
+        ("masked", "There is [MASK].", {"target": "film", "rate": -1.0}, "rate is from 0.001 to 10"),
+        ("masked", "There is [MASK].", {"target": "film", "rate": float("nan")}, "rate is from"),
+        ("masked", "There is [MASK].", {"target": "film", "steps": -1}, "steps is from 1"),
+        ("masked", "There is [MASK].", {"target": "film", "steps": float("inf")}, "steps is a whole number"),
+        ("masked", "There is [MASK].", {"target": "film", "enough": 2.0}, "enough is from"),
         ("causal", "There is no", {"target": " here", "where": al.Where(queries=(0,), keys=(2,))}, "No visible cell"),
     ],
 )  # fmt: skip

@@ -3,7 +3,7 @@
     python -m training.shapes_clip
 
 The pictures are those of `training.shapes_vit`, and so is what the picture's tower begins with: the blocks of the shipped
-`shapes-vit`. The captions are written here, in a small language of kinds, colours and textures. Every picture comes with a
+`shapes-vit`. The captions are those of `attnlab_core.captions`, in a small language of kinds, colours and textures. Every picture comes with a
 question of eight captions: which kinds, which colour a shape has, which texture, whose colour is whose, or a description of which
 one or two words are changed. The loss is the cross-entropy of the answer that `attnlab_core` reads off the model, a softmax over
 the captions, so that what is learnt is what is asked (Radford et al., ICML 2021, learn from the captions of other pictures, of
@@ -23,34 +23,18 @@ from torch.nn import functional
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast, ViTForImageClassification
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from attnlab_core.captions import language
+from attnlab_core.captions import question as questioned
 from attnlab_core.models import CHECKPOINTS
-from attnlab_core.shapes import COLOURS, KINDS, SIZE, TEXTURES, Shape, shapes
+from attnlab_core.shapes import SIZE, Shape, shapes
 from training.common import Optimisers, averaged, note, resumable, trapezoid
 from training.shapes_vit import FIRST, MEAN, PATCH, PICTURES, SPREAD, normal, pictures, wanted
 
 BATCH, MEMORY, STEPS = 64, 0.998, 1_500
-COUNT = 8  # captions of a question
 WORDS = 24  # tokens of the longest caption
 MARKS = ("[PAD]", "[UNK]", "[MASK]", "[BOS]", "[EOS]")
-LOOKS = {"plain": "", "stripes": "striped ", "dots": "dotted ", "checks": "checked "}
-FRAMES = (
-    "{a} {x}",
-    "{x}",
-    "a picture of {a} {x}",
-    "a photo of {a} {x}",
-    "there is {a} {x}",
-    "the {x}",
-    "i see {a} {x}",
-)
-
 Question = tuple[list[str], list[float]]
 """Captions, and the share of the answer that each has."""
-
-
-def language() -> list[str]:
-    """Every word that captions are written in."""
-    frames = " ".join(FRAMES).replace("{a}", "a an").replace("{x}", "shape something with and plain").split()
-    return sorted({*frames, *KINDS, *COLOURS, *(look.strip() for look in LOOKS.values() if look)})
 
 
 def tokens() -> PreTrainedTokenizerFast:
@@ -70,81 +54,10 @@ def tokens() -> PreTrainedTokenizerFast:
     )
 
 
-def described(shape: Shape, **changed: str) -> str:
-    """A shape in words: "striped red star"."""
-    said = vars(shape) | changed
-    return f"{LOOKS[said['texture']]}{said['colour']} {said['kind']}"
-
-
-def framed(random: np.random.Generator, things: list[str]) -> list[str]:
-    """All in the same sentence, chosen at random."""
-    frame = FRAMES[random.integers(len(FRAMES))]
-    return [frame.format(a=article(thing), x=thing) for thing in things]
-
-
-def article(thing: str) -> str:
-    """The article before a word."""
-    return "an" if thing[0] in "aeiou" else "a"
-
-
 def question(random: np.random.Generator, drawn: tuple[Shape, ...], kind: str | None = None) -> Question:
     """Eight captions for a picture; without a `kind`, any that fits it."""
-    two = len({one.kind for one in drawn}) > 1
-    asked = kind or str(random.choice(["kind", "colour", "texture", "whole", "pair" if two else "whole"]))
-    one = drawn[random.integers(len(drawn))]
-    if asked == "kind":
-        return framed(random, list(KINDS)), shares([name in {s.kind for s in drawn} for name in KINDS])
-    if asked == "colour":
-        whose = str(random.choice([one.kind, "shape"]))
-        right = {s.colour for s in drawn if whose in (s.kind, "shape")}
-        return framed(random, [f"{name} {whose}" for name in COLOURS]), shares([n in right for n in COLOURS])
-    if asked == "texture":
-        fits = [described(one, texture=name) for name in TEXTURES]
-        others = [described(changed(random, one, "kind", "colour")) for _ in range(COUNT - len(fits))]
-        names = [described(s) for s in drawn]
-        return framed(random, fits + others), shares([name in names for name in fits + others])
-    if asked == "whole":
-        names, options = [described(s) for s in drawn], [described(one)]
-        while len(options) < COUNT:
-            other = described(
-                changed(random, one, *random.choice(PARTS, random.integers(1, 3), replace=False))
-            )
-            options += [other] if other not in options + names else []
-        return framed(random, options), shares([True] + [False] * (COUNT - 1))
-    return pair(random, drawn)
-
-
-PARTS = ("kind", "colour", "texture")
-VALUES = {"kind": list(KINDS), "colour": list(COLOURS), "texture": list(TEXTURES)}
-
-
-def changed(random: np.random.Generator, shape: Shape, *parts: str) -> Shape:
-    """A shape with other values for some of its parts."""
-    new = {part: str(random.choice([v for v in VALUES[part] if v != getattr(shape, part)])) for part in parts}
-    return Shape(**(vars(shape) | new))
-
-
-def pair(random: np.random.Generator, drawn: tuple[Shape, ...]) -> Question:
-    """Two shapes with their colours, against the colours exchanged, and one word changed."""
-    one = drawn[random.integers(len(drawn))]
-    two = next(s for s in drawn if s.kind != one.kind)
-
-    def said(a: Shape, b: Shape) -> str:
-        names = [f"{s.colour} {s.kind}" for s in (a, b)]
-        return f"{names[0]} and {article(names[1])} {names[1]}"
-
-    options = [said(one, two)]
-    if one.colour != two.colour:
-        swapped = Shape(**(vars(one) | {"colour": two.colour})), Shape(**(vars(two) | {"colour": one.colour}))
-        options.append(said(*swapped))
-    there = {(s.colour, s.kind) for s in drawn}
-    while len(options) < COUNT:
-        part = str(random.choice(["kind", "colour"]))
-        other = changed(random, one, part)
-        sides = (other, two) if random.random() < 0.5 else (two, other)
-        if (other.colour, other.kind) not in there and other.kind != two.kind and said(*sides) not in options:
-            options.append(said(*sides))
-    return framed(random, options), shares([True] + [False] * (COUNT - 1))
+    made = questioned(random, drawn, kind)
+    return list(made.captions), shares(list(made.right))
 
 
 def shares(right: list[bool]) -> list[float]:

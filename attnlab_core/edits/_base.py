@@ -69,12 +69,18 @@ class Where:
     def settle(self, encoding: Encoding, layers: int, heads: int) -> Where:
         """The same with words turned into positions; `BadInput` for what the model or the text does not have."""
         size = len(encoding.ids)
-        return Where(
-            within(self.layers, layers, "layer", "the model has layers"),
-            within(self.heads, heads, "head", "the model has heads"),
-            positions(self.queries, encoding, size),
-            positions(self.keys, encoding, size),
-            self.part,
+        return dataclasses.replace(
+            self.inside(layers, heads),
+            queries=positions(self.queries, encoding, size),
+            keys=positions(self.keys, encoding, size),
+        )
+
+    def inside(self, layers: int, heads: int) -> Where:
+        """The same with layers and heads counted from the first; `BadInput` for those that the model does not have."""
+        return dataclasses.replace(
+            self,
+            layers=within(self.layers, layers, "layer", "the model has layers"),
+            heads=within(self.heads, heads, "head", "the model has heads"),
         )
 
     def covers(self, part: str, layer: int, only: bool) -> bool:

@@ -83,8 +83,8 @@ def notes(experiment: Bench, lab: Lab, measured: Sequence[Measured]) -> list[str
     said += list(dict.fromkeys(note for row in rows for note in row["notes"]))
     whose = "the model's own answer" if experiment.target == "prediction" else "the right answer"
     said.append(
-        f"Explained is {whose}. Only tokens of the text are ranked and deleted: no special token and no mask, and of a "
-        "question and its context the context's."
+        f"Explained is {whose}. Only {'patches and words' if lab.pictures else 'tokens of the text'} are ranked and deleted: no "
+        "special token and no mask, and of a question and its context the context's."
     )
     for name in dict.fromkeys(name for row in rows for name in row["undefined"]):
         why = Counter(row["undefined"][name] for row in rows if name in row["undefined"]).most_common(1)[0][0]

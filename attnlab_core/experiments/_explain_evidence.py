@@ -58,6 +58,12 @@ def chance(count: int, marked: int) -> tuple[float, float]:
     return (others + harmonic) / count, marked / count
 
 
+def units_of(run: Run, judged: Bool[Tensor, " token"]) -> dict[str, list[tuple[int, ...]]]:
+    """What is ranked: every judged token, and of texts without a picture every sentence."""
+    found = {"token": [(place,) for place in judged.nonzero().flatten().tolist()]}
+    return found if run.lab.pictures else found | {"sentence": sentences(run, judged)}
+
+
 def sentences(run: Run, judged: Bool[Tensor, " token"]) -> list[tuple[int, ...]]:
     """The judged tokens of each sentence: stretches that end with . ! ? … before white space, or with a line.
 
@@ -78,9 +84,9 @@ def table(experiment: Evidence, measured: Sequence[Measured]) -> Table:
     """A row a unit and method: means over rows, their interquartile means, and what chance gives in the same rows."""
     rows, found = kept(measured), []
     for unit in ("token", "sentence"):
-        names = dict.fromkeys(name for row in rows for name in row["values"][unit])
+        names = dict.fromkeys(name for row in rows for name in row["values"].get(unit, ()))
         for name in names:
-            mine = [row for row in rows if name in row["values"][unit]]
+            mine = [row for row in rows if name in row["values"].get(unit, ())]
             found.append({"unit": unit, "method": name} | _pooled(mine, unit, name, experiment.seed))
     corrected(found)
     return found
@@ -107,13 +113,10 @@ def notes(experiment: Evidence, lab: Lab, measured: Sequence[Measured]) -> list[
     rows = kept(measured)
     said = left_out(lab, measured)
     if rows:
-        sizes = {unit: np.mean([row["units"][unit] for row in rows]) for unit in ("token", "sentence")}
-        marks = {unit: np.mean([row["marked"][unit] for row in rows]) for unit in sizes}
-        said.append(
-            f"A context has {sizes['token']:.0f} tokens, {marks['token']:.1f} of them marked, and {sizes['sentence']:.1f} "
-            f"sentences, {marks['sentence']:.1f} of them marked (means over rows)."
-        )
-    alone = sum(row["units"]["sentence"] == row["marked"]["sentence"] for row in rows)
+        said.append(f"A {'prompt' if lab.pictures else 'context'} has {_counts(rows)} (means over rows).")
+    alone = sum(
+        "sentence" in row["units"] and row["units"]["sentence"] == row["marked"]["sentence"] for row in rows
+    )
     if alone:
         said.append(
             f"All sentences are marked in {alone} of {len(rows)} rows, so there are none to rank there."
@@ -122,7 +125,7 @@ def notes(experiment: Evidence, lab: Lab, measured: Sequence[Measured]) -> list[
     how = (
         "only positive scores count, all else is 0"
         if experiment.sign == "positive"
-        else "scores are squared, and a sentence's is the square of the sum"
+        else "scores are squared" + ("" if lab.pictures else ", and a sentence's is the square of the sum")
     )
     if lab.task == "answering":
         said.append(
@@ -130,10 +133,14 @@ def notes(experiment: Evidence, lab: Lab, measured: Sequence[Measured]) -> list[
             "themselves marked, as in SQuAD, part of the score is the residual stream's and a token's attention to itself, "
             "so these methods have an advantage from where they are read."
         )
+    said.append(f"Explained is {whose}; {how}.")
+    if not lab.pictures:
+        said.append(
+            "Sentences end at . ! ? … before white space and at line ends, so an abbreviation may end one. A sentence's score "
+            "is the sum of its tokens' scores, so long sentences have an advantage that chance, a random order of the "
+            "sentences, does not have: random shows it."
+        )
     said += [
-        f"Explained is {whose}; {how}. Sentences end at . ! ? … before white space and at line ends, so an abbreviation may "
-        "end one. A sentence's score is the sum of its tokens' scores, so long sentences have an advantage that chance, a "
-        "random order of the sentences, does not have: random shows it.",
         "map is the mean over rows of average precision, with equal scores as one rank. mar is the mean over rows of the share "
         "of the marked units among the best k, where k is their number. map_iq and mar_iq are the means of the middle half "
         "of the rows. chance is what a random order of the same units gives on average, exactly; gain is map minus chance, row by row.",
@@ -142,3 +149,16 @@ def notes(experiment: Evidence, lab: Lab, measured: Sequence[Measured]) -> list[
         f"{INTERVALS}; p-values are of the gain, from paired sign-flip tests, corrected by Holm's method over the table.",
     ]
     return said
+
+
+def _counts(rows: Sequence[Measured]) -> str:
+    """How many units there are and how many are marked: means over rows."""
+    names = {"token": "tokens", "sentence": "sentences"}
+    sizes, marks = (
+        {unit: np.mean([row[part][unit] for row in rows]) for unit in rows[0]["units"]}
+        for part in ("units", "marked")
+    )
+    return ", and ".join(
+        f"{sizes[unit]:.{0 if unit == 'token' else 1}f} {names[unit]}, {marks[unit]:.1f} of them marked"
+        for unit in sizes
+    )

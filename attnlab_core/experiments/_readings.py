@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -53,15 +52,29 @@ def read(
 ) -> list[Reading]:
     """Every text under its settled edits, in batches of a size that the budget allows.
 
+    Texts with a picture go together only where their words and patches lie alike (`Joint.layout`).
+
     Raises:
         EditTouchedNothing: An edit of one of them met no cell.
     """
     jobs = list(zip(encodings, edits or [()] * len(encodings), strict=True))
     if not jobs:
         return []
-    longest = max(len(encoding.ids) for encoding, _ in jobs)
-    size = fitting(lab, longest, budget=budget, kept=lab.layers if keep else 0)
-    return through(jobs, lambda part: _batch(lab, part, keep), size)
+    found: dict[int, Reading] = {}
+    for group in _alike(lab, encodings):
+        longest = max(len(encodings[k].ids) for k in group)
+        size = fitting(lab, longest, budget=budget, kept=lab.layers if keep else 0)
+        done = through([jobs[k] for k in group], lambda part: _batch(lab, part, keep), size)
+        found |= dict(zip(group, done, strict=True))
+    return [found[k] for k in range(len(jobs))]
+
+
+def _alike(lab: Lab, encodings: Sequence[Encoding]) -> list[list[int]]:
+    """The numbers of those that can be read in one batch."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, encoding in enumerate(encodings):
+        groups.setdefault(lab.reader.layout(encoding.ids), []).append(number)
+    return list(groups.values())
 
 
 def _batch(lab: Lab, jobs: Sequence[tuple[Encoding, Sequence[Edit]]], keep: bool) -> list[Reading]:
@@ -71,7 +84,6 @@ def _batch(lab: Lab, jobs: Sequence[tuple[Encoding, Sequence[Edit]]], keep: bool
     logits, tape = lab.forward(ids, types=types, rows=[edits for _, edits in jobs], keep=keep)
     logits = logits.float().cpu()
     found = []
-    mine = [k for k, (part, _) in enumerate(lab.calls) if part == lab.calls[0][0]]
     for b, encoding in enumerate(encodings):
         n = len(encoding.ids)
         own = logits[b]
@@ -81,10 +93,7 @@ def _batch(lab: Lab, jobs: Sequence[tuple[Encoding, Sequence[Edit]]], keep: bool
             own = own[:n]
         weights = visible = None
         if keep:
-            weights = torch.stack([tape.weights[k][b, :, :n, :n].float().cpu() for k in mine])
-            visible = torch.stack(
-                [tape.visible[k][b].expand_as(tape.weights[k][b])[:, :n, :n].cpu() for k in mine]
-            )
+            weights, visible = (one[..., :n, :n] for one in lab.gathered(tape, lab.calls[0][0], b))
         found.append(Reading(lab.asked(encoding, own.clone()), weights, visible))
     return found
 

@@ -62,8 +62,7 @@ class Evaluate(Experiment):
             raise BadInput("Two conditions have the same name. Give each its own.")
         for one in self.conditions:
             for edit in one.placed:
-                where = replace(edit.where, queries=None, keys=None)
-                where.settle(lab.encode("A text."), lab.layers, lab.heads)
+                edit.where.inside(lab.layers, lab.heads)
         return super().rows(lab)
 
     def measure(self, lab: Lab, rows: Sequence[Row], budget: int) -> list[Measured]:

@@ -14,7 +14,7 @@ from attnlab_core.errors import BadInput, UnknownName
 from attnlab_core.experiments import _explain_evidence
 from attnlab_core.experiments._base import Table
 from attnlab_core.experiments._explain import Explaining, Which, explained
-from attnlab_core.experiments._explain_evidence import average_precision, chance, recall, sentences
+from attnlab_core.experiments._explain_evidence import average_precision, chance, recall, units_of
 from attnlab_core.experiments._groups import head
 from attnlab_core.knobs import check
 from attnlab_core.methods import FOLDER, attribute, methods
@@ -54,7 +54,8 @@ class Evidence(Explaining):
 
     What is marked is a row's rationale: the answer's place in SQuAD, the supporting sentences in HotpotQA. Ranked are the
     tokens of the context, or its sentences: a sentence is marked where one of its tokens is, and its score is the sum
-    of its tokens' scores. For AtMan by sentence that sum is the effect of suppressing the whole sentence at once.
+    of its tokens' scores. For AtMan by sentence that sum is the effect of suppressing the whole sentence at once. Of pictures,
+    ranked are the patches, and the words read with them.
 
     Attributes:
         methods: Names of the catalogue, and `atman_correlated` and `atman_sentences`; empty is the usual ones.
@@ -102,13 +103,11 @@ class Evidence(Explaining):
         gold = (marked_tokens(run, row.rationale) & judged).numpy()
         if not gold.any():
             return head(row) | {"why": "No token of the context is marked."}
-        units = {
-            "token": [(place,) for place in judged.nonzero().flatten().tolist()],
-            "sentence": sentences(run, judged),
-        }
+        units = units_of(run, judged)
         marked = {unit: np.array([gold[list(one)].any() for one in places]) for unit, places in units.items()}
         ways = self.ways
-        alone = {name: way for name, way in ways.items() if name != "random"}
+        absent = {"random", *(() if "sentence" in units else ("atman_sentences",))}
+        alone = {name: way for name, way in ways.items() if name not in absent}
         found, left = explained(run, target, alone)
         made = {name: [one.scores] for name, one in found.items()}
         if "random" in ways:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ ERASER = "0.01, 0.05, 0.1, 0.2, 0.5"  # the shares that the benchmark's evaluati
 _T = TypeVar("_T")
 
 
+@runtime_checkable
 class Stretch(Protocol):
     """A stretch of characters of the text (segment 0) or of the second text (segment 1)."""
 
@@ -173,12 +174,17 @@ def marked_tokens(run: Run, stretches: Iterable[Stretch | Region]) -> Bool[Tenso
 
     Of a picture, the patches of which at least half lies in a marked region.
     """
-    marks: list[Any] = list(stretches)
-    if run.prompt.image is not None:
-        return torch.stack([inside(run, one.mask.pixels[..., 0] > 127) for one in marks]).any(0)
+    found = torch.zeros(len(run.tokens), dtype=torch.bool)
+    for one in stretches:
+        found |= _within(run, one) if isinstance(one, Stretch) else inside(run, one.mask.pixels[..., 0] > 127)
+    return found
+
+
+def _within(run: Run, mark: Stretch) -> Bool[Tensor, " token"]:
+    """The tokens of text that lie, in part at least, in a stretch of characters."""
     return torch.tensor(
         [
-            any(t.segment == s.segment and t.start < s.end and s.start < t.end for s in marks)
+            t.box is None and t.segment == mark.segment and t.start < mark.end and mark.start < t.end
             for t in run.tokens
         ],
         dtype=torch.bool,
