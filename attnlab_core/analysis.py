@@ -62,7 +62,10 @@ def _evaluated(report: Report) -> list[str]:
 
 
 def _one_condition(row: Mapping[str, Any], name: str, effects: Mapping[Any, Mapping[str, Any]]) -> str:
-    effect = effects[row["condition"], False]
+    found = effects[row["condition"], False]
+    effect: dict[str, Any] = {
+        key: None if value != value else value for key, value in found.items()
+    }  # what was not measured is NaN in a report that was made just now, and None in one that was read
     few = f" (where it applies: {row['rows']} rows)" if effect["left_out"] else ""
     what = f"**{row['condition']}**{few}: {name} "
     if effect["attention_moved"] is not None and effect["attention_moved"] < 1e-6:

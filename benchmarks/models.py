@@ -21,13 +21,15 @@ from typing import Any
 import torch
 
 import attnlab_core as al
+from attnlab_core.captions import ABOUT
 from attnlab_core.models import shipped
 from attnlab_core.shapes import KINDS, scene
 from attnlab_core.tasks import _agreement_items as agreement
 from attnlab_core.tasks._squad_score import exact, f1
+from attnlab_core.tasks.captions import Captions
 from benchmarks.figures import accuracy, machine
 from case_studies import multi_hop
-from training import common, pronouns, shapes_clip, shapes_vit
+from training import common, pronouns
 
 FRESH = 4_000  # the first seed of pictures that neither training nor its own measure has drawn
 
@@ -205,21 +207,14 @@ def measure_shapes_vit(lab: al.Lab, data: Path) -> dict[str, Any]:
 
 
 def measure_shapes_clip(lab: al.Lab, data: Path) -> dict[str, Any]:
-    """Questions of eight captions on pictures of such seeds, by kind of question."""
+    """The data set `captions`, by what is asked."""
     del data
-    right: dict[str, list[bool]] = {}
-    for kind, rows in shapes_clip.held_questions(range(FRESH, FRESH + 600)).items():
-        for seed, (captions, shares) in rows[:200]:
-            wanted, copies = shapes_vit.wanted(seed)
-            picture = al.Picture.of(scene(seed, wanted, copies=copies).pixels)
-            said = lab.run(
-                al.Prompt("\n".join(dict.fromkeys(captions)), image=picture), keep=False
-            ).prediction
-            right.setdefault(kind, []).append(shares[captions.index(said)] > 0)
-    return {
-        kind: {"items": len(rows), "accuracy": round(statistics.mean(rows), 4)}
-        for kind, rows in right.items()
-    }
+    found = {}
+    for kind in ABOUT:
+        task = Captions(about=kind, count=1_000)
+        right = [task.ask(row, lab)["correct"] for row in task.rows(lab=lab)]
+        found[kind] = {"items": len(right), "accuracy": round(statistics.mean(right), 4)}
+    return found
 
 
 MEASURES: dict[str, Callable[[al.Lab, Path], dict[str, Any]]] = {

@@ -19,6 +19,7 @@ from attnlab_core.pictures import Picture
 from attnlab_core.prompt import CONTINUATION, PICTURE, Prompt
 from attnlab_core.tasks import tasks
 from attnlab_core.testing import tiny_lab, tiny_picture, tiny_tokenizer
+from tests.examples import EDITS
 
 CAPTIONS = ("There is nothing to dislike.", "a truly great film", "The city")
 MATCHED = tiny_picture(text="\n".join(CAPTIONS))
@@ -349,6 +350,39 @@ def test_what_is_usual_is_not_fitted_on_both_together(clip):
 def test_a_task_of_labels_is_no_task_of_captions(clip):
     with pytest.raises(BadInput, match="matching"):
         tasks()["shapes"]().rows(lab=clip)
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_every_edit_acts_on_text_and_pictures_and_its_identity_changes_nothing(name, matched, answered):
+    """Or says why not: an average over texts is none over pictures."""
+    cells = {"bias": ((0, 1, 2, 1, 2.0), (2, 1, 1, 2, 2.0)), "draw": ((2, 1, 0.6),)}
+    needs = {"patch": {"step": 100.0}, "transplant": {"layer": 0, "head": 1}}
+    scaled = {"factor": 3.0} if name == "scale" else {}
+    plain = {"cells": cells[name]} if name in cells else scaled | needs.get(name, {})
+    for run in (matched, answered):
+        one, two = (patch.positions[0] for patch in run.encoding.patches[1:3])
+        where = al.Where() if name in cells else al.Where(keys=(1, 2, one, two))
+        edit = EDITS[name](**plain, where=where)
+        if name == "mean_pattern":
+            with pytest.raises(BadInput, match="average over texts"):
+                run.again(edit)
+            continue
+        again = run.again(edit)
+        assert again.edited_calls
+        assert not torch.equal(again.logits, run.logits)
+        sums = again.pattern.weights.sum(-1)
+        assert not edit.rescales or torch.allclose(sums, torch.ones_like(sums), atol=1e-5)
+        for key, value in edit.identity.items():
+            same = EDITS[name](**(plain | {key: value}), where=where)
+            torch.testing.assert_close(run.again(same).logits, run.logits, rtol=1e-4, atol=1e-5)
+
+
+def test_its_own_attention_put_back_changes_nothing(matched, answered):
+    for run in (matched, answered):
+        again = run.again(al.Transplant())
+        assert again.edited_calls
+        torch.testing.assert_close(again.logits, run.logits, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(again.pattern.weights, run.pattern.weights)
 
 
 # --- the same door, records, the command line

@@ -57,6 +57,10 @@ class MeanPattern(Edit):
     def settle(self, encoding: Encoding, lab: Lab) -> Self:
         """Read the corpus in the frame of this text."""
         settled = super().settle(encoding, lab)
+        if lab.pictures:
+            raise BadInput(
+                f"mean_pattern is an average over texts, and {lab.name} reads pictures. Take uniform, or transplant with a layer and head."
+            )
         segments = _segments(encoding, lab)
         fixed = tuple(-1 if s is not None else i for s, i in zip(segments, encoding.ids, strict=True))
         tensors = remember(

@@ -90,7 +90,7 @@ class Transplant(Edit):
         if part not in read and (part == "cross" or len(read) > 1):
             raise BadInput(f"{donor.name} has no {part} attention to give. Name another part in where.")
         weights = (read[part] if part in read else next(iter(read.values()))).weights
-        layers, heads = sum(one == part for one, _ in lab.calls), lab.heads
+        layers, heads = len({layer for one, layer in lab.calls if one == part}), lab.heads
         for what, asked, own, count in (
             ("layer", self.layer, layers, len(weights)),
             ("head", self.head, heads, weights.shape[1]),

@@ -86,7 +86,7 @@ class Shapes(Task):
             Prompt(image=Picture.of(made.pixels)),
             tuple(gold),
             rationale=(Region(Picture.of(mask)),),
-            kind=f"{len(made.shapes)} shapes/{kind}",
+            kind=f"{len(made.shapes)} shape{'s' * (len(made.shapes) > 1)}/{kind}",
             group=str(seed),
         )
 
