@@ -12,7 +12,7 @@ from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range, labelled
 from attnlab_core.pictures import Picture
 from attnlab_core.prompt import Prompt
-from attnlab_core.shapes import KINDS, scene
+from attnlab_core.shapes import KINDS, Scene, scene, shapes
 from attnlab_core.tasks._base import Region, Row, Task, by_name
 from attnlab_core.tasks._measuring import ACCURACY, SURPRISAL, label_number, of_label
 from attnlab_core.tasks._reading import Source
@@ -59,16 +59,22 @@ class Shapes(Task):
         return [
             (first + k, which)
             for k in range(self.count)
-            for which in range(1 if self.copies > 1 else len(self.drawn(first + k).kinds))
+            for which in range(1 if self.copies > 1 else self._count(first + k))
         ]
 
-    def drawn(self, seed: int) -> Any:
+    def drawn(self, seed: int) -> Scene:
         """The scene of a seed."""
-        kinds = None
-        if self.shapes or self.copies > 1:
-            order = np.random.default_rng(seed).permutation(len(KINDS))
-            kinds = [KINDS[k] for k in order[: self.shapes or 1]]
-        return scene(seed, kinds, copies=self.copies)
+        return scene(seed, self._wanted(seed), copies=self.copies)
+
+    def _wanted(self, seed: int) -> list[str] | None:
+        if not self.shapes and self.copies == 1:
+            return None
+        order = np.random.default_rng(seed).permutation(len(KINDS))
+        return [KINDS[k] for k in order[: self.shapes or 1]]
+
+    def _count(self, seed: int) -> int:
+        """How many kinds are in the picture of a seed."""
+        return len({shape.kind for shape in shapes(seed, self._wanted(seed))})
 
     def row(self, record: Any, number: int, lab: Lab | None) -> Row:
         """One question of a picture; its label's name, or the lab's name for that."""
