@@ -12,7 +12,8 @@ from attnlab_core.errors import BadInput
 from attnlab_core.knobs import Range, labelled
 from attnlab_core.pictures import Picture
 from attnlab_core.prompt import Prompt
-from attnlab_core.shapes import KINDS, Scene, scene, shapes
+from attnlab_core.shapes import KINDS, Scene, scene
+from attnlab_core.shapes import shapes as shapes_of
 from attnlab_core.tasks._base import Region, Row, Task, by_name
 from attnlab_core.tasks._measuring import ACCURACY, SURPRISAL, label_number, of_label
 from attnlab_core.tasks._reading import Source
@@ -74,7 +75,7 @@ class Shapes(Task):
 
     def _count(self, seed: int) -> int:
         """How many kinds are in the picture of a seed."""
-        return len({shape.kind for shape in shapes(seed, self._wanted(seed))})
+        return len({shape.kind for shape in shapes_of(seed, self._wanted(seed))})
 
     def row(self, record: Any, number: int, lab: Lab | None) -> Row:
         """One question of a picture; its label's name, or the lab's name for that."""
