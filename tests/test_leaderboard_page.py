@@ -488,8 +488,12 @@ def test_a_file_is_submitted_in_a_browser_and_scored_by_a_process_of_its_own(ser
         document_["title"] = walk_title = "<img src=x> **bold** :material/home:"
         file = tmp_path / "mine.json"
         file.write_text(json.dumps(document_), encoding="utf-8")
-        page.locator("[data-testid=stMain] input[type=file]").set_input_files(file)
+        with page.expect_response(
+            lambda said: "/upload_file/" in said.url
+        ):  # its name is there before it is sent
+            page.locator("[data-testid=stMain] input[type=file]").set_input_files(file)
         page.get_by_text("mine.json").wait_for()
+        walk.settle(page)
         page.get_by_role("button", name="Check").click()
         page.get_by_text("Nothing is wrong with").wait_for()
         page.get_by_role("button", name="Submit").click()
