@@ -71,6 +71,7 @@ def test_a_model_of_pictures_is_offered_data_of_pictures_only(model, backend):
     assert len(at.get("image")) == data_sets.SEEN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["sst2", "tiny/masked", "agreement"])
 def test_a_model_of_text_is_offered_none_of_them(model, backend):
     at = visit(backend, model)
@@ -79,6 +80,7 @@ def test_a_model_of_text_is_offered_none_of_them(model, backend):
     assert not at.get("image")
 
 
+@pytest.mark.slow
 def test_a_model_of_other_pictures_is_told_that_nothing_asks_it(backend, labs, monkeypatch):
     from attnlab_core.testing import tiny_lab
     from pages.ui import backend as module
@@ -108,6 +110,7 @@ def test_as_many_pictures_are_drawn_as_rows_are_asked_for():
     assert data_sets.enough({"task": "custom"}, 10**6) == {"task": "custom"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "ways"), [("shapes-vit", None), ("shapes-clip", ["mask", "unk", "pad"])])
 def test_no_patch_is_removed(model, ways, backend):
     at = visit(backend, "sst2", measure="Explanations", deletion="remove")
@@ -154,6 +157,7 @@ def test_every_measure_takes_pictures(measure, model, backend, monkeypatch):
     assert not any("nan" in str(one.value) for one in at.markdown)
 
 
+@pytest.mark.slow
 def test_the_address_reopens_what_is_asked(backend):
     said = {"drawn.shapes.shapes": "2", "drawn.shapes.copies": "3", "rows": "5", "draw": "2"}
     at = visit(backend, measure="Evidence", **said)
@@ -168,6 +172,7 @@ def test_the_address_reopens_what_is_asked(backend):
     assert "2 shapes" not in test_pages.shown(visit(backend, **{"drawn.shapes.shapes": "1"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", ["99", "-1", "x", ""])
 def test_an_address_that_makes_no_sense_draws_what_is_usual(said, backend):
     at = visit(backend, **{"drawn.shapes.shapes": said, "data.classification.pictures.evaluate": said})
@@ -176,6 +181,7 @@ def test_an_address_that_makes_no_sense_draws_what_is_usual(said, backend):
     assert at.number_input(key="drawn.shapes.shapes").value == 0
 
 
+@pytest.mark.slow
 def test_another_page_says_what_such_a_model_reads(backend):
     backend().lab("shapes-vit").result(60)
     at = test_pages.visit("compare", backend, model="shapes-vit")

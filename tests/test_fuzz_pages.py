@@ -56,8 +56,17 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(
-    "page", [*SEEN, "side_by_side", "next_tokens", "images", "redundancy", "experiments", "leaderboard"]
-)
+    "page",
+    [
+        "compare",
+        *(
+            pytest.param(page, marks=pytest.mark.slow)
+            for page in (
+                "start", "manipulate", "heads", "graph", "side_by_side", "next_tokens", "images", "redundancy", "experiments", "leaderboard",
+            )
+        ),
+    ],
+)  # fmt: skip
 def test_an_address_that_chooses_nothing_opens_a_page(page, backend):
     if page == "images":
         backend().lab("shapes-vit").result(60)

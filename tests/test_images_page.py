@@ -161,6 +161,7 @@ def test_a_model_of_text_is_sent_to_its_page_and_back(backend):
     assert not at.error
 
 
+@pytest.mark.slow
 def test_other_pages_do_not_offer_it(backend):
     assert "shapes-vit" not in visit("compare", backend).selectbox(key="model").options
     assert visit("images", backend).selectbox(key="vision").options == ["shapes-vit", "shapes-clip"]
@@ -272,6 +273,7 @@ def test_the_report_holds_the_picture_and_names_the_model(backend, run, view, mo
     assert "shapes-vit" in made
 
 
+@pytest.mark.slow
 def test_the_report_holds_the_words_beside_the_picture(backend):
     at = visit("images", backend, vision="shapes-clip", m=["Occlusion"])
     made = page_report.made(at.session_state["_board"], at.session_state["_visits"]["images"], {}, "")

@@ -211,6 +211,10 @@ def opened(address: str, backend):
     return visit(parts.path.strip("/") or "start", backend, **parse_qs(parts.query))
 
 
+TELLING = ("redundancy", "multi_hop", "gender_bias", "encoder_and_decoder", "fine_tuning")
+"""Pages of stories, which take seconds to draw; of these one is in the quick run."""
+
+
 @pytest.mark.pages
 class TestLinks:
     @pytest.mark.parametrize("page", NAMES)
@@ -219,7 +223,10 @@ class TestLinks:
             for key, (bound, _) in widgets(visit(page, backend, **said)).items():
                 assert bound == key or key in ELSEWHERE or key.startswith(PACKED.get(page, ())), key
 
-    @pytest.mark.parametrize("page", NAMES)
+    @pytest.mark.parametrize(
+        "page",
+        [pytest.param(name, marks=pytest.mark.slow) if name in TELLING else name for name in NAMES],
+    )
     def test_a_link_reopens_the_state_in_a_fresh_visit(self, page, backend):
         at = visit(page, backend, **query(page))
         before, link = widgets(at), shared(at)
